@@ -1,0 +1,1 @@
+"""Images with cameras: datasets, their sampling order, preparation of published sets."""

@@ -1,0 +1,41 @@
+"""Errors that a user can act upon, each with its exit code.
+
+A message is one sentence that says what is wrong, where, and ends with what to do. The command
+line turns it into that sentence and the code (`commands/app.py`); the library just raises it.
+"""
+
+
+class NerfganError(Exception):
+    """Base of every error that is reported as one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(NerfganError):
+    """The command line or a recipe asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class InputError(NerfganError):
+    """A file, a folder or a data set is not what it should be."""
+
+    exit_code = 3
+
+
+class WeightsError(NerfganError):
+    """Weights are missing, incomplete or belong to another architecture."""
+
+    exit_code = 4
+
+
+class UnsafeFileError(NerfganError):
+    """A file asks for code to be run, or for more memory than its size can justify."""
+
+    exit_code = 5
+
+
+class DivergedError(NerfganError):
+    """A training run or an optimisation produced NaN or infinite values."""
+
+    exit_code = 6

@@ -1,0 +1,1 @@
+"""Whole generators, teachers and students, behind one contract (`contract.py`)."""

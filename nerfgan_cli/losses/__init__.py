@@ -1,0 +1,1 @@
+"""Losses, one file each: functions or small classes over tensors."""

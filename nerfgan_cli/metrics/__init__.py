@@ -1,0 +1,1 @@
+"""Metrics, one file each: functions or small classes over tensors and features."""

@@ -1,0 +1,1 @@
+"""Tensor functions without parameters, each with one plain PyTorch definition."""
