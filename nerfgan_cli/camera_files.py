@@ -1,13 +1,13 @@
 """`cam.json`: one or more cameras in a file that people and programs can read."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 
 from nerfgan_cli.cameras import LABEL_SIZE, Camera, validate
 from nerfgan_cli.errors import InputError
+from nerfgan_cli.files import replacing
 
 FORMS = 'an object with "cam2world" (4×4) and "intrinsics" (3×3), or 25 numbers'
 
@@ -23,9 +23,8 @@ def write_camera(camera: Camera, path: Path) -> None:
         for index in range(len(camera))
     ]
     content = entries[0] if len(entries) == 1 else {"cameras": entries}
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def read_camera(path: Path) -> Camera:

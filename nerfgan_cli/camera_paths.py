@@ -9,14 +9,22 @@ from torch import Tensor
 from nerfgan_cli.cameras import Camera, CameraPreset, from_official
 
 
-def yaw_sweep(preset: CameraPreset, frames: int, limit: float) -> Camera:
-    """From yaw −limit to +limit at the height of the horizon, both ends included."""
-    return preset.at(yaw=torch.linspace(-limit, limit, frames, dtype=torch.float64))
+def swing(preset: CameraPreset, frames: int, yaw: float, pitch: float) -> Camera:
+    """From the front to either side and back, then up, down and back: a loop without a seam.
+
+    Each range that is not 0 gets its share of the frames; the ends are slow, as of a pendulum.
+    """
+    turns = (yaw != 0) + (pitch != 0)
+    phase = turns * torch.arange(frames, dtype=torch.float64) / frames
+    wave = torch.sin(2 * pi * phase)
+    sideways = phase < (yaw != 0)
+    return preset.at(yaw=yaw * wave * sideways, pitch=pitch * wave * ~sideways)
 
 
-def pitch_sweep(preset: CameraPreset, frames: int, limit: float) -> Camera:
-    """From pitch −limit (below) to +limit (above), seen from the front, both ends included."""
-    return preset.at(pitch=torch.linspace(-limit, limit, frames, dtype=torch.float64))
+def ellipse(preset: CameraPreset, frames: int, yaw: float, pitch: float) -> Camera:
+    """Once around the ellipse of both ranges, from its top: a loop without a seam."""
+    angle = 2 * pi * torch.arange(frames, dtype=torch.float64) / frames
+    return preset.at(yaw=yaw * angle.sin(), pitch=pitch * angle.cos())
 
 
 def official_orbit(preset: CameraPreset, frames: int) -> Camera:

@@ -122,7 +122,7 @@ class CameraPreset:
     def at(self, yaw: Angle = 0.0, pitch: Angle = 0.0, roll: Angle = 0.0) -> Camera:
         """Cameras at these angles; one angle serves all."""
         pose = pose_from_angles(yaw, pitch, roll, radius=self.radius, pivot=self.pivot).float()
-        return Camera(pose, intrinsics_matrix(self.focal).expand(len(pose), 3, 3))
+        return Camera(pose, intrinsics_matrix(self.focal).repeat(len(pose), 1, 1))
 
     def frontal(self) -> Camera:
         return self.at()
@@ -157,6 +157,8 @@ def look_at(
     roll: Tensor | float = 0.0,  # [B] or one
 ) -> Tensor:  # [B, 4, 4], in the dtype of `position`
     """Camera-to-world matrix at `position`, looking at `target`, upright unless rolled."""
+    if bool((position == target).all(dim=-1).any()):
+        raise InputError("a camera cannot stand at the point it looks at: move one of them.")
     forward = _normalize(target - position)
     right = torch.linalg.cross(forward, forward.new_tensor(UP).expand_as(forward))
     if bool((torch.linalg.vector_norm(right, dim=-1) < 1e-6).any()):

@@ -21,11 +21,11 @@ class Cost(NamedTuple):
     activation_bytes: int  # peak of what was allocated and alive at one time, inputs excluded
 
 
-class _AllocationMode(TorchDispatchMode):
+class _AllocationMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operators allocate from their birth to their release."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._known: set[int] = set()
@@ -63,7 +63,21 @@ def _is_tensor(leaf: Any) -> bool:
 
 
 def _storage_key(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
+
+
+def without_data(module: nn.Module) -> nn.Module:
+    """Moves a module to the meta device, where it can be counted but no longer computes.
+
+    FIR filters keep their values: the rank of a radial one decides how much arithmetic it takes.
+    """
+    buffers = list(module.named_buffers())
+    filters = [(name, value) for name, value in buffers if name.endswith("down_filter")]
+    module.to("meta")
+    for name, value in filters:
+        owner, _, attribute = name.rpartition(".")
+        module.get_submodule(owner).register_buffer(attribute, value)
+    return module
 
 
 def cost(function: Callable[[], object]) -> Cost:

@@ -8,7 +8,7 @@ label is the reproduction of the paper, and the Fourier code of the viewing angl
 import torch
 from torch import Tensor, nn
 
-from nerfgan_cli.cameras import LABEL_SIZE, Camera
+from nerfgan_cli.cameras import LABEL_SIZE, Camera, angles_from_pose
 from nerfgan_cli.errors import UsageError
 
 FOURIER_BANDS = 4  # angles are multiplied by 1, 2, 4, 8
@@ -17,20 +17,11 @@ CONSTANT_STD = 1e-4  # label entries that vary less than this carry no informati
 ENCODINGS = ("standardized", "label", "fourier")
 
 
-def viewing_angles(camera: Camera) -> Tensor:  # [B, 3]
-    """Yaw, pitch and roll of where a camera stands and how it is held (see `cameras.py`)."""
-    x, y, z = camera.position.unbind(dim=1)
-    yaw = torch.atan2(x, z)
-    pitch = torch.atan2(y, torch.hypot(x, z))
-    # The camera's x axis is horizontal without roll; its y axis points down.
-    roll = torch.atan2(-camera.cam2world[:, 1, 0], -camera.cam2world[:, 1, 1])
-    return torch.stack([yaw, pitch, roll], dim=1)
-
-
 def fourier_code(camera: Camera) -> Tensor:  # [B, 2·3·bands + 2]
     """Sines and cosines of the viewing angles at octave frequencies, log radius, log focal."""
     octaves = 2.0 ** torch.arange(FOURIER_BANDS, device=camera.device)
-    phases = (viewing_angles(camera)[:, :, None] * octaves).flatten(1)
+    angles = torch.stack(angles_from_pose(camera.cam2world), dim=1)  # [B, 3]
+    phases = (angles[:, :, None] * octaves).flatten(1)
     radius = camera.position.norm(dim=1, keepdim=True)
     focal = camera.intrinsics[:, 0, :1]
     scalars = torch.cat([radius, focal], dim=1).clamp(min=1e-6).log()

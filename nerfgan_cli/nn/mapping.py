@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from nerfgan_cli.cameras import Camera
 from nerfgan_cli.nn.layers import FullyConnectedLayer, normalize_2nd_moment
 
 LR_MULTIPLIER = 0.01  # of the fully connected layers, in every release
@@ -21,6 +22,11 @@ def truncate(
     if cutoff is None:
         return truncated
     return torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], dim=1)
+
+
+def conditioning_label(camera: Camera, count: int, scale: float) -> Tensor:  # [count, 25]
+    """What a mapping network sees of the conditioning camera; scale 0: nothing (eg3d.md 1.6)."""
+    return camera.expand(count).label * scale
 
 
 class MappingNetwork(nn.Module):

@@ -8,17 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LRELU_SLOPE = 0.2
+LRELU_GAIN = sqrt(2)
 
-# Activation and its default gain, which keeps unit variance for a unit normal input.
-ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
-    "linear": (lambda x: x, 1.0),
-    "relu": (torch.relu, sqrt(2)),
-    "lrelu": (lambda x: F.leaky_relu(x, LRELU_SLOPE), sqrt(2)),
-    "tanh": (torch.tanh, 1.0),
-    "sigmoid": (torch.sigmoid, 1.0),
-    "elu": (F.elu, 1.0),
+# Activation, in place where asked and possible, and its default gain, which keeps unit variance
+# for a unit normal input.
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor, bool], Tensor], float]] = {
+    "linear": (lambda x, inplace: x, 1.0),
+    "relu": (F.relu, LRELU_GAIN),
+    "lrelu": (lambda x, inplace: F.leaky_relu(x, LRELU_SLOPE, inplace), LRELU_GAIN),
+    "tanh": (lambda x, inplace: torch.tanh(x), 1.0),
+    "sigmoid": (lambda x, inplace: torch.sigmoid(x), 1.0),
+    "elu": (lambda x, inplace: F.elu(x, inplace=inplace), 1.0),
     "selu": (F.selu, 1.0),
-    "softplus": (F.softplus, 1.0),
+    "softplus": (lambda x, inplace: F.softplus(x), 1.0),
     "swish": (F.silu, sqrt(2)),
 }
 
@@ -29,13 +31,19 @@ def bias_act(
     activation: str = "linear",
     gain: float | None = None,  # None: the activation's default
     clamp: float | None = None,
+    overwrite: bool = False,  # x is a temporary, whose memory may be reused
 ) -> Tensor:
     """clip(act(x + bias) · gain, ±clamp); the clamp comes last, after the gain."""
     function, default_gain = ACTIVATIONS[activation]
-    if bias is not None:
-        x = x + bias.to(x.dtype).reshape(1, -1, *[1] * (x.ndim - 2))
-    x = function(x)
     gain = default_gain if gain is None else gain
+    # On a CPU, fresh memory for a large image costs several times the arithmetic.
+    inplace = overwrite and not torch.is_grad_enabled()
+    if bias is not None:
+        bias = bias.to(x.dtype).reshape(1, -1, *[1] * (x.ndim - 2))
+        x = x.add_(bias) if inplace else x + bias
+    x = function(x, inplace)
     if gain != 1:
-        x = x * gain
-    return x if clamp is None else x.clamp(-clamp, clamp)
+        x = x.mul_(gain) if inplace else x * gain
+    if clamp is not None:
+        x = x.clamp_(-clamp, clamp) if inplace else x.clamp(-clamp, clamp)
+    return x

@@ -25,6 +25,7 @@ def conv2d_resample(
     assert fir is not None
     assert up == 1 or down == 1
     k = weight.shape[-1]
+    assert k > 1 or padding == 0
     if k == 1 and up > 1:
         return upsample2d(F.conv2d(x, weight), fir, up)
     if k == 1:

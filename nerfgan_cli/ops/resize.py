@@ -10,9 +10,7 @@ def resize(x: Tensor, size: int, antialias: bool = True) -> Tensor:
     """Bilinear, pixel centres at half-integers: [B, C, H, W] -> [B, C, size, size]."""
     if x.shape[-2:] == (size, size):
         return x
-    return F.interpolate(
-        x, (size, size), mode="bilinear", align_corners=False, antialias=antialias
-    )
+    return F.interpolate(x, (size, size), mode="bilinear", align_corners=False, antialias=antialias)
 
 
 def filtered_resizing(

@@ -1,0 +1,33 @@
+# make test sets everything up in .venv on a fresh clone; PYTHON=python3.12 picks another Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help test lint parity clean
+
+help:
+	@echo "make test    set up, then lint, check types and run all tests"
+	@echo "make lint    ruff and mypy only"
+	@echo "make parity  only the tests against the golden files (NERFGAN_GOLDENS names their folder)"
+	@echo "make clean   remove the virtual environment and all caches"
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+parity: $(READY)
+	$(BIN)/pytest tests/parity
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,126 @@
+"""Names and shapes of EG3D's tensors, from the architecture (eg3d.md sections 2 to 7).
+
+Converting compares with this table, so that it needs no torch and stays small; a test compares the
+table with the networks.
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.nn.channels import channels_at, resolutions_between
+from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
+from nerfgan_cli.nn.superresolution_presets import PRESETS, RGB, W_DIM
+
+Shape: TypeAlias = tuple[int, ...]
+Named: TypeAlias = Iterator[tuple[str, Shape]]
+
+PLANES_RESOLUTION = 256
+PLANES_CHANNELS = 96  # of the three planes
+FEATURES = 32
+HIDDEN = 64  # of the decoder
+FILTER = (4, 4)
+DISCRIMINATOR_LAYERS = 8  # of its mapping
+
+
+def generator_tensors(config: EG3DConfig) -> dict[str, Shape]:
+    """Of EG3D's generator."""
+    if config.superresolution not in PRESETS:
+        raise UsageError(
+            f"unknown super-resolution {config.superresolution!r}: use one of {', '.join(PRESETS)}."
+        )
+    preset = PRESETS[config.superresolution]
+    middle = preset.input_resolution * preset.up[0]
+    first, second = preset.channels
+    tensors = dict(_planes(config))
+    tensors["backbone.mapping.w_avg"] = (config.w_dim,)
+    tensors.update(
+        _mapping(
+            "backbone.mapping.", config.z_dim, config.c_dim, config.w_dim, config.mapping_layers
+        )
+    )
+    if preset.own_filter:
+        tensors["superresolution.resample_filter"] = FILTER
+    tensors.update(_block("superresolution.block0.", FEATURES, first, middle, RGB, W_DIM))
+    tensors.update(_block("superresolution.block1.", first, second, preset.resolution, RGB, W_DIM))
+    tensors.update(_linear("decoder.net.0.", FEATURES, HIDDEN))
+    tensors.update(_linear("decoder.net.2.", HIDDEN, 1 + FEATURES))
+    return tensors
+
+
+def discriminator_tensors(images: int, config: DiscriminatorConfig) -> dict[str, Shape]:
+    """Of a discriminator that sees one image, or two side by side."""
+    tensors: dict[str, Shape] = {"resample_filter": FILTER} if images == 2 else {}
+    top = config.img_resolution
+    colors = config.img_channels * images
+    tensors.update(_convolution(f"b{top}.fromrgb.", colors, _channels(config, top), 1))
+    for resolution in resolutions_between(8, top):
+        wide, out = _channels(config, resolution), _channels(config, resolution // 2)
+        tensors[f"b{resolution}.resample_filter"] = FILTER
+        tensors.update(_convolution(f"b{resolution}.conv0.", wide, wide, 3))
+        tensors.update(_convolution(f"b{resolution}.conv1.", wide, out, 3))
+        tensors.update(_convolution(f"b{resolution}.skip.", wide, out, 1, bias=False))
+    width = _channels(config, 4)
+    if config.c_dim:
+        tensors.update(_mapping("mapping.", 0, config.c_dim, width, DISCRIMINATOR_LAYERS))
+    tensors.update(_convolution("b4.conv.", width + 1, width, 3))  # one for the deviation
+    tensors.update(_linear("b4.fc.", width * 4 * 4, width))
+    tensors.update(_linear("b4.out.", width, width if config.c_dim else 1))
+    return tensors
+
+
+def _channels(config: EG3DConfig | DiscriminatorConfig, resolution: int) -> int:
+    return channels_at(resolution, config.channel_base, config.channel_max)
+
+
+def _planes(config: EG3DConfig) -> Named:
+    width = 0
+    for resolution in resolutions_between(4, PLANES_RESOLUTION):
+        prefix, out = f"backbone.synthesis.b{resolution}.", _channels(config, resolution)
+        yield from _block(prefix, width, out, resolution, PLANES_CHANNELS, config.w_dim)
+        width = out
+
+
+def _block(prefix: str, width: int, out: int, resolution: int, colors: int, w_dim: int) -> Named:
+    """A synthesis block; `width` = 0: the first, which starts from a constant."""
+    yield f"{prefix}resample_filter", FILTER
+    if width:
+        yield from _layer(f"{prefix}conv0.", width, out, resolution, w_dim)
+    else:
+        yield f"{prefix}const", (out, resolution, resolution)
+    yield from _layer(f"{prefix}conv1.", out, out, resolution, w_dim)
+    yield f"{prefix}torgb.weight", (colors, out, 1, 1)
+    yield f"{prefix}torgb.bias", (colors,)
+    yield from _linear(f"{prefix}torgb.affine.", w_dim, out)
+
+
+def _layer(prefix: str, width: int, out: int, resolution: int, w_dim: int) -> Named:
+    yield f"{prefix}weight", (out, width, 3, 3)
+    yield f"{prefix}noise_strength", ()
+    yield f"{prefix}bias", (out,)
+    yield f"{prefix}resample_filter", FILTER
+    yield f"{prefix}noise_const", (resolution, resolution)
+    yield from _linear(f"{prefix}affine.", w_dim, width)
+
+
+def _convolution(prefix: str, width: int, out: int, size: int, bias: bool = True) -> Named:
+    yield f"{prefix}weight", (out, width, size, size)
+    if bias:
+        yield f"{prefix}bias", (out,)
+    yield f"{prefix}resample_filter", FILTER
+
+
+def _mapping(prefix: str, z_dim: int, c_dim: int, w_dim: int, layers: int) -> Named:
+    width = z_dim
+    if c_dim:
+        yield from _linear(f"{prefix}embed.", c_dim, w_dim)
+        width += w_dim
+    for index in range(layers):
+        yield from _linear(f"{prefix}fc{index}.", width, w_dim)
+        width = w_dim
+
+
+def _linear(prefix: str, width: int, out: int) -> Named:
+    yield f"{prefix}weight", (out, width)
+    yield f"{prefix}bias", (out,)

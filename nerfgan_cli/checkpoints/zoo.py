@@ -1,0 +1,93 @@
+"""Models by name, file or run folder: where `--model` finds its file.
+
+Named weights lie in `$NERFGAN_HOME/weights` (default `~/.cache/nerfgan/weights`).
+"""
+
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from nerfgan_cli.errors import InputError, UsageError, WeightsError
+
+EG3D_FILES = "https://api.ngc.nvidia.com/v2/models/nvidia/research/eg3d/versions/1/files"
+EG3D_LICENCE = "NVIDIA Source Code License for EG3D, non-commercial"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Weights that their authors publish, as a pickle to be converted."""
+
+    about: str
+    address: str
+    licence: str
+
+    @property
+    def remedy(self) -> str:
+        """How to get them."""
+        name = self.address.rpartition("/")[2]
+        target = weights_folder() / Path(name).with_suffix(".safetensors")
+        return f"download {self.address} ({self.licence}) and nerfgan convert {name} -o {target}"
+
+
+# The files of the EG3D release (image resolution - rays per side).
+ZOO = {
+    name: Entry(about, f"{EG3D_FILES}/{name}.pkl", EG3D_LICENCE)
+    for name, about in (
+        ("ffhq512-64", "EG3D, faces of FFHQ"),
+        ("ffhq512-128", "EG3D, faces of FFHQ, more rays"),
+        ("ffhqrebalanced512-64", "EG3D, faces, poses rebalanced"),
+        ("ffhqrebalanced512-128", "EG3D, faces, poses rebalanced; best from the side"),
+        ("afhqcats512-128", "EG3D, cats of AFHQ"),
+        ("shapenetcars128-64", "EG3D, cars of ShapeNet"),
+    )
+}
+
+
+def home() -> Path:
+    """The folder in which nerfgan keeps what it downloads and what it is given."""
+    return Path(os.environ.get("NERFGAN_HOME") or "~/.cache/nerfgan").expanduser()
+
+
+def weights_folder() -> Path:
+    return home() / "weights"
+
+
+def installed(name: str) -> Path | None:
+    """The file of a named model, if it is there."""
+    file = weights_folder() / f"{name}.safetensors"
+    return file if file.is_file() else None
+
+
+def find_model(model: str | None) -> Path:
+    """The file that `--model` means: a name of the zoo, a file, or a run folder's newest one."""
+    if model is None:
+        raise WeightsError(
+            f"no model was given: use --model with a file, a run folder or one of {', '.join(ZOO)}."
+        )
+    path = Path(model).expanduser()
+    if model in ZOO:
+        return installed(model) or _lacking(model)
+    if path.is_dir():
+        return _newest_checkpoint(path)
+    if path.exists():
+        return path
+    if path.name == model and path.suffix not in (".safetensors", ".pkl"):
+        near = get_close_matches(model, ZOO, n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]}?" if near else f"use a file or one of {', '.join(ZOO)}."
+        raise UsageError(f"there is no model named {model!r}, nor such a file: {hint}")
+    raise InputError(f"there is no file {model}: check the path given to --model.")
+
+
+def _lacking(name: str) -> Path:
+    raise WeightsError(f"the weights of {name} are not installed: {ZOO[name].remedy}.")
+
+
+def _newest_checkpoint(folder: Path) -> Path:
+    """The last checkpoint of a run; their names sort by training time."""
+    checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
+    if checkpoints:
+        return checkpoints[-1]
+    if (folder / "recipe.toml").exists():
+        raise WeightsError(f"the run {folder} has no checkpoint yet: wait for its first snapshot.")
+    raise InputError(f"{folder} is not a run folder: give --model a run folder or a file.")

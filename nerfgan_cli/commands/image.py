@@ -1,0 +1,175 @@
+"""`nerfgan image`: pictures of seeds from chosen cameras, one by one or as a sheet."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from json import dumps
+from math import ceil, degrees, sqrt
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import torch
+import typer
+from tqdm import tqdm
+
+from nerfgan_cli.cameras import Camera
+from nerfgan_cli.commands import options as o
+from nerfgan_cli.commands.drawing import choose_preset, open_source, require
+from nerfgan_cli.commands.parsing import parse_angles, parse_batch, parse_seeds
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.files import replacing
+from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
+from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
+from nerfgan_cli.media import Picture, captioned_grid, pictures_of, write_png
+
+STEEPEST = 89.0  # degrees of pitch; straight from above no picture is upright
+OTHER_FORMATS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mp4")
+
+
+class View(NamedTuple):
+    """Angles of a camera, in radians."""
+
+    pitch: float
+    roll: float
+    yaw: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which file each picture goes to, or all of them where there is one."""
+
+    files: list[Path]
+    notes: Path  # JSON, beside them
+
+
+def command(
+    model: o.Model = None,
+    seeds: o.Seeds = "0",
+    yaw: Annotated[str, typer.Option(metavar="D,...", help="Degrees, to the right.")] = "0",
+    pitch: Annotated[str, typer.Option(metavar="D,...", help="Degrees, upwards.")] = "0",
+    roll: Annotated[str, typer.Option(metavar="D,...", help="Degrees of tilt.")] = "0",
+    radius: o.Radius = None,
+    fov: o.Fov = None,
+    pivot: o.Pivot = None,
+    truncation: o.Truncation = 0.7,
+    truncation_cutoff: o.TruncationCutoff = None,
+    what: o.What = o.Shown.image,
+    resolution: o.Resolution = None,
+    grid: Annotated[
+        bool | None,
+        typer.Option(
+            "--grid/--separate",
+            help="One sheet with captions, or a PNG each; else a sheet if -o ends in .png.",
+        ),
+    ] = None,
+    noise: o.NoiseMode = o.Noise.const,
+    precision: o.Precision = o.PrecisionName.auto,
+    batch: o.Batch = "auto",
+    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="PATH", help="A .png file, or a folder.")
+    ] = Path("image.png"),
+    device: o.Device = o.DeviceName.auto,
+    json: o.Json = False,
+) -> None:
+    """Draws each seed from each camera.
+
+    A comma list of angles gives several views: every yaw with every pitch and roll. A sheet has a
+    row per seed and a column per view. A JSON file beside the pictures says what they show.
+    """
+    people = [Person(seed, truncation, truncation_cutoff) for seed in parse_seeds(seeds)]
+    yaws = parse_angles("--yaw", yaw)
+    pitches = parse_angles("--pitch", pitch, STEEPEST)
+    views = [View(*angles) for angles in product(pitches, parse_angles("--roll", roll), yaws)]
+    size = parse_batch(batch)
+    options = DrawOptions(resolution=resolution, noise_mode=noise.value, ray_chunk=ray_chunk)
+    shown = [(person, view) for person in people for view in views]
+    layout = lay_out(out, grid, [person.seed for person in people], len(views))
+    with replacing(layout.notes) as notes_file:  # tells at once if the folder cannot be written to
+        source = open_source(model, device, precision)
+        require(source, what.value)
+        pitch_list, roll_list, yaw_list = (list(angles) for angles in zip(*views, strict=True))
+        preset = choose_preset(source.generator, radius, fov, pivot)
+        cameras = preset.at(yaw_list, pitch_list, roll_list)
+        size = size or choose_batch(source.generator)
+        drawn = draw_people(source.generator, people, cameras, options, what.value, size)
+        hidden = not sys.stderr.isatty()
+        with tqdm(drawn, total=len(shown), unit="view", disable=hidden) as bar:
+            if len(layout.files) == len(shown):
+                for picture, file in zip(bar, layout.files, strict=True):
+                    write_png(picture, file)
+            else:
+                captions = [caption(person, view, views) for person, view in shown]
+                columns = count_columns(len(people), len(views), len(yaws))
+                write_png(captioned_grid(list(bar), captions, columns), layout.files[0])
+        notes = source.notes() | {
+            "files": [str(file) for file in layout.files],
+            "what": what.value,
+            "truncation": truncation,
+            "truncation_cutoff": truncation_cutoff,
+            "noise": noise.value,
+            "resolution": resolution or source.generator.raw_resolution,
+            "pictures": [
+                describe(person, view, cameras[index % len(views)])
+                for index, (person, view) in enumerate(shown)
+            ],
+        }
+        notes_file.write_text(dumps(notes, indent=2) + "\n")
+    o.print_result(notes, f"wrote {len(shown)} pictures to {out}", json)
+
+
+def lay_out(out: Path, grid: bool | None, seeds: list[int], views: int) -> Layout:
+    """The files for all pictures: one sheet, or one file for each."""
+    is_file = out.suffix.lower() == ".png" and not out.is_dir()
+    if out.suffix.lower() in OTHER_FORMATS:
+        raise UsageError(f"pictures are written as PNG, not {out.suffix}: end -o in .png.")
+    if is_file and grid is False and len(seeds) * views > 1:
+        raise UsageError(f"{len(seeds) * views} separate pictures need a folder: give -o one.")
+    if is_file:
+        return Layout([out], out.with_suffix(".json"))
+    if grid:
+        return Layout([out / "grid.png"], out / "grid.json")
+    names = [f"seed{seed:04d}" for seed in seeds]
+    if views > 1:
+        names = [f"{name}-view{view:02d}" for name in names for view in range(views)]
+    return Layout([out / f"{name}.png" for name in names], out / "pictures.json")
+
+
+@torch.inference_mode()
+def draw_people(
+    generator: Generator,
+    people: list[Person],
+    cameras: Camera,
+    options: DrawOptions,
+    what: str,
+    batch: int,
+) -> Iterator[Picture]:
+    """Each person from each camera; each is prepared once."""
+    for person in people:
+        subject = prepare_subject(generator, person, options)
+        for rendering in draw_views(generator, subject, cameras, options, batch, person.seed):
+            yield from pictures_of(rendering, what)
+
+
+def count_columns(people: int, views: int, yaws: int) -> int:
+    """A column per view; one person: a column per yaw; one view: a square."""
+    if views == 1:
+        return ceil(sqrt(people))
+    return yaws if people == 1 and yaws > 1 else views
+
+
+def caption(person: Person, view: View, views: list[View]) -> str:
+    """The seed, and those angles that are not the same in all views or not 0."""
+    parts = [f"seed {person.seed}"]
+    for name in ("yaw", "pitch", "roll"):
+        angle = getattr(view, name)
+        if angle or any(getattr(other, name) != angle for other in views):
+            parts.append(f"{name} {round(degrees(angle), 2):+g}")
+    return "  ".join(parts)
+
+
+def describe(person: Person, view: View, camera: Camera) -> dict[str, Any]:
+    """One picture, for programs: angles in degrees, the camera as its 25-number label."""
+    angles = {name: round(degrees(angle), 6) for name, angle in view._asdict().items()}
+    return {"seed": person.seed, **angles, "camera": camera.label[0].tolist()}

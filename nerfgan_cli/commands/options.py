@@ -1,0 +1,118 @@
+"""Options that mean the same in every command, and the one way to print a result.
+
+A command takes them as parameters: `def command(model: Model = None, json: Json = False) -> None`.
+"""
+
+import json
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+
+class DeviceName(str, Enum):
+    """Where to compute; `auto` takes CUDA, then Apple's MPS, then the CPU."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class PrecisionName(str, Enum):
+    """Numbers inside convolutions; `auto` takes bf16 where the hardware is fast at it."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Shown(str, Enum):
+    """What of a rendering is shown."""
+
+    image = "image"
+    raw = "raw"
+    depth = "depth"
+
+
+class CameraPath(str, Enum):
+    """How the camera of a video moves."""
+
+    sweep = "sweep"
+    orbit = "orbit"
+
+
+class Noise(str, Enum):
+    """Noise images of the backbone."""
+
+    const = "const"
+    random = "random"
+    none = "none"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and only that.")]
+Device = Annotated[DeviceName, typer.Option("--device", help="Where to compute.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="A model: its name, a file or a run folder."),
+]
+
+# Of the commands that draw.
+Seeds = Annotated[
+    str,
+    typer.Option("--seeds", "--seed", metavar="SEEDS", help="Whom to draw: 7 or 0-15 or 0,3,8-11."),
+]
+Truncation = Annotated[
+    float,
+    typer.Option(min=-2, max=2, metavar="PSI", help="0 draws the average, 1 the full variety."),
+]
+TruncationCutoff = Annotated[
+    int | None, typer.Option(min=0, help="Truncate only the first N layers.", metavar="N")
+]
+What = Annotated[
+    Shown,
+    typer.Option(
+        "--what",
+        help="The picture, the one before super-resolution, or the depth "
+        "(near is bright, from the nearest to the farthest point of each picture).",
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=2048, metavar="R", help="Side of the raw picture, in rays; else the model's."
+    ),
+]
+NoiseMode = Annotated[Noise, typer.Option("--noise", help="Noise images of the backbone.")]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option("--precision", help="Of convolutions; auto is bf16 where that is fast."),
+]
+Batch = Annotated[
+    str, typer.Option(metavar="N", help="Views drawn at once; auto: as many as fit the memory.")
+]
+RayChunk = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Rays in memory at once; bounds the memory.")
+]
+Radius = Annotated[
+    float | None,
+    typer.Option(min=1e-3, metavar="R", help="Distance from the origin; else the model's."),
+]
+Fov = Annotated[
+    float | None,
+    typer.Option(
+        min=3,
+        max=115,
+        metavar="D",
+        help="Degrees that a side of the picture spans; else the model's.",
+    ),
+]
+Pivot = Annotated[
+    str | None, typer.Option(metavar="X,Y,Z", help="What the camera looks at; else the model's.")
+]
+
+
+def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:
+    """The result of a command on standard output: for a program or for a person."""
+    typer.echo(json.dumps(result, indent=2) if as_json else text)

@@ -1,0 +1,60 @@
+"""Texts of the command line that are lists: seeds, angles, points."""
+
+import math
+import re
+
+from nerfgan_cli.errors import UsageError
+
+LARGEST_SEED = 2**32 - 1  # of numpy's RandomState
+MOST_SEEDS = 10_000
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "7", "0-15" or "0,3,8-11", in the order given."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
+        first = int(match[1]) if match else 0
+        last = int(match[2] or match[1]) if match else -1
+        if not first <= last <= LARGEST_SEED:
+            raise UsageError(f"--seeds {text!r} is no list of seeds: write 7 or 0-15 or 0,3,8-11.")
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise UsageError(f"--seeds {text!r} are more than {MOST_SEEDS} seeds: give fewer.")
+        seeds.extend(range(first, last + 1))
+    return seeds
+
+
+def parse_angles(option: str, text: str, limit: float = 360.0) -> list[float]:
+    """ "20" or "-20,0,20" degrees, as radians."""
+    angles = _numbers(text)
+    if not angles:
+        raise UsageError(f"{option} {text!r} is no list of degrees: write 20 or -20,0,20.")
+    if not all(abs(angle) <= limit for angle in angles):
+        raise UsageError(f"{option} {text!r} is too far: stay within ±{limit:g} degrees.")
+    return [math.radians(angle) for angle in angles]
+
+
+def parse_point(option: str, text: str) -> tuple[float, float, float]:
+    """ "0,0,0.2" """
+    point = _numbers(text)
+    if len(point) != 3:
+        raise UsageError(f"{option} {text!r} is not a point: write its x,y,z, as in 0,0,0.2.")
+    return point[0], point[1], point[2]
+
+
+def parse_batch(text: str) -> int | None:
+    """A number of views, or None for "auto"."""
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,4}", text, re.ASCII):
+        raise UsageError(f"--batch {text!r} is not a number of views: write auto or 1 or more.")
+    return int(text)
+
+
+def _numbers(text: str) -> list[float]:
+    """Finite numbers separated by commas; none at all if one is wrong."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []

@@ -1,0 +1,153 @@
+"""`nerfgan video`: the camera moves around seeds, in a loop without a seam."""
+
+import sys
+from collections.abc import Iterator
+from json import dumps
+from math import ceil, radians, sqrt
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+import typer
+from tqdm import tqdm
+
+from nerfgan_cli.camera_paths import ellipse, official_orbit, swing
+from nerfgan_cli.cameras import Camera, CameraPreset
+from nerfgan_cli.commands import options as o
+from nerfgan_cli.commands.drawing import choose_preset, open_source, require
+from nerfgan_cli.commands.parsing import parse_batch, parse_seeds
+from nerfgan_cli.encoder import even_sides, video_writer
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.files import replacing
+from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
+from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
+from nerfgan_cli.media import Picture, enlarge, pictures_of, tile
+
+DEFAULT_YAW_RANGE = 30.0  # degrees
+
+
+class Panel(NamedTuple):
+    """A model, and how it draws each person."""
+
+    generator: Generator
+    cameras: Camera  # of all frames
+    batch: int
+
+
+def command(
+    model: o.Model = None,
+    seeds: o.Seeds = "0",
+    path: Annotated[
+        o.CameraPath, typer.Option(help="To and fro, or around an ellipse.")
+    ] = o.CameraPath.sweep,
+    yaw_range: Annotated[
+        float | None,
+        typer.Option(min=0, max=180, metavar="D", help="Degrees to either side."),
+    ] = None,
+    pitch_range: Annotated[
+        float | None,
+        typer.Option(min=0, max=89, metavar="D", help="Degrees up and down."),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Number of frames.")] = 120,
+    fps: Annotated[int, typer.Option(min=1, max=240, help="Frames per second.")] = 30,
+    side_by_side: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="A second model, drawn at the right of the first."),
+    ] = None,
+    radius: o.Radius = None,
+    fov: o.Fov = None,
+    pivot: o.Pivot = None,
+    truncation: o.Truncation = 0.7,
+    truncation_cutoff: o.TruncationCutoff = None,
+    what: o.What = o.Shown.image,
+    resolution: o.Resolution = None,
+    noise: o.NoiseMode = o.Noise.const,
+    precision: o.Precision = o.PrecisionName.auto,
+    batch: o.Batch = "auto",
+    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="An .mp4 file.")] = Path(
+        "video.mp4"
+    ),
+    device: o.Device = o.DeviceName.auto,
+    json: o.Json = False,
+) -> None:
+    """Draws a video (MP4, H.264) in which the camera moves around each seed.
+
+    A sweep swings by the yaw range to either side, then by the pitch range up and down; without a
+    range, by 30 degrees of yaw. An orbit runs along the ellipse of both ranges; without a range,
+    along that of EG3D's own videos. Several seeds share the picture. A JSON file beside the video
+    says what it shows.
+    """
+    if out.suffix.lower() != ".mp4":
+        raise UsageError(f"a video is an MP4 file, and {out} does not end so: end -o in .mp4.")
+    people = [Person(seed, truncation, truncation_cutoff) for seed in parse_seeds(seeds)]
+    size = parse_batch(batch)
+    options = DrawOptions(resolution=resolution, noise_mode=noise.value, ray_chunk=ray_chunk)
+    with replacing(out.with_suffix(".json")) as notes_file, video_writer(out, fps) as write:
+        models = [model] if side_by_side is None else [model, side_by_side]
+        sources = [open_source(name, device, precision) for name in models]
+        panels = []
+        for source in sources:
+            require(source, what.value)
+            preset = choose_preset(source.generator, radius, fov, pivot)
+            cameras = choose_path(preset, path.value, frames, yaw_range, pitch_range)
+            panels.append(Panel(source.generator, cameras, size or choose_batch(source.generator)))
+        drawn = draw_frames(panels, people, options, what.value)
+        hidden = not sys.stderr.isatty()
+        with tqdm(drawn, total=frames, unit="frame", disable=hidden) as bar:
+            for frame in bar:
+                write(frame)
+        height, width, _ = even_sides(frame).shape
+        notes = sources[0].notes() | {
+            "file": str(out),
+            "side_by_side": str(sources[1].path) if side_by_side is not None else None,
+            "seeds": [person.seed for person in people],
+            "what": what.value,
+            "truncation": truncation,
+            "truncation_cutoff": truncation_cutoff,
+            "noise": noise.value,
+            "resolution": resolution or sources[0].generator.raw_resolution,
+            "fps": fps,
+            "width": width,
+            "height": height,
+            "cameras": panels[0].cameras.label.tolist(),
+        }
+        notes_file.write_text(dumps(notes, indent=2) + "\n")
+    seconds = frames / fps
+    o.print_result(notes, f"wrote {frames} frames ({seconds:.1f} s) to {out}", json)
+
+
+def choose_path(
+    preset: CameraPreset,
+    path: str,
+    frames: int,
+    yaw_range: float | None,  # degrees
+    pitch_range: float | None,
+) -> Camera:
+    """The cameras of all frames; the frame after the last would be the first again."""
+    if path == "orbit" and yaw_range is None and pitch_range is None:
+        return official_orbit(preset, frames)
+    if path == "sweep" and yaw_range is None and pitch_range is None:
+        yaw_range = DEFAULT_YAW_RANGE
+    walk = swing if path == "sweep" else ellipse
+    return walk(preset, frames, radians(yaw_range or 0), radians(pitch_range or 0))
+
+
+def draw_frames(
+    panels: list[Panel], people: list[Person], options: DrawOptions, what: str
+) -> Iterator[Picture]:
+    """Frame by frame, all people as all models draw them; each is prepared once."""
+    streams = [draw_panel(panel, person, options, what) for person in people for panel in panels]
+    columns = ceil(sqrt(len(people))) * len(panels)
+    for cells in zip(*streams, strict=True):
+        height = max(cell.shape[0] for cell in cells)
+        yield tile([enlarge(cell, height) for cell in cells], columns)
+
+
+@torch.inference_mode()
+def draw_panel(panel: Panel, person: Person, options: DrawOptions, what: str) -> Iterator[Picture]:
+    """One cell of the video over time."""
+    subject = prepare_subject(panel.generator, person, options)
+    cameras, batch = panel.cameras, panel.batch
+    for rendering in draw_views(panel.generator, subject, cameras, options, batch, person.seed):
+        yield from pictures_of(rendering, what)

@@ -1,0 +1,181 @@
+"""The teacher: EG3D's tri-plane generator (Chan et al. 2022, section 4; eg3d.md section 3).
+
+    z, conditioning camera → mapping → ws → synthesis → planes ─┐ once per subject
+    camera → rays ──────────────────────────────────────────────┴→ features → super-resolution
+
+Names, shapes and order of the tensors are those of the released checkpoints.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor, nn
+
+from nerfgan_cli.cameras import Camera
+from nerfgan_cli.errors import InputError
+from nerfgan_cli.generators.contract import (
+    DEFAULT_OPTIONS,
+    DrawOptions,
+    Generator,
+    Rendering,
+    Subject,
+)
+from nerfgan_cli.generators.eg3d_config import PRESETS, EG3DConfig
+from nerfgan_cli.nn.decoder import Decoded, Decoder
+from nerfgan_cli.nn.depths import Draws
+from nerfgan_cli.nn.mapping import MappingNetwork, conditioning_label
+from nerfgan_cli.nn.rays import camera_rays
+from nerfgan_cli.nn.stylegan2 import SynthesisNetwork
+from nerfgan_cli.nn.superresolution import SuperResolved, build_superresolution
+from nerfgan_cli.nn.superresolution_presets import W_DIM
+from nerfgan_cli.nn.volume import Rendered, draw_samples, ray_limits, render, sample_points
+
+__all__ = ["EG3D", "PRESETS", "EG3DConfig"]
+
+# The same in every EG3D generator.
+PLANE_RESOLUTION = 256
+PLANE_CHANNELS = 32
+FEATURE_CHANNELS = 32  # of the rendering; the first three are its RGB
+
+
+class Backbone(nn.Module):
+    """The StyleGAN2 generator of the planes, with the release's order of tensors."""
+
+    def __init__(self, config: EG3DConfig) -> None:
+        super().__init__()
+        self.synthesis = SynthesisNetwork(
+            config.w_dim,
+            PLANE_RESOLUTION,
+            3 * PLANE_CHANNELS,
+            config.channel_base,
+            config.channel_max,
+            config.conv_clamp,
+        )
+        self.mapping = MappingNetwork(
+            config.z_dim, config.c_dim, config.w_dim, self.synthesis.num_ws, config.mapping_layers
+        )
+
+
+class EG3D(Generator):
+    """See the module. Tensors: `backbone`, `superresolution`, `decoder`."""
+
+    kind = "eg3d"
+    has_depth = True
+    has_density = True
+
+    def __init__(self, config: EG3DConfig) -> None:
+        super().__init__()
+        self.eg3d_config = config
+        self.z_dim, self.w_dim = config.z_dim, config.w_dim
+        self.img_resolution = config.img_resolution
+        self.raw_resolution = config.raw_resolution
+        self.camera_preset = config.camera_preset
+        self.backbone = Backbone(config)
+        self.num_ws = self.backbone.synthesis.num_ws
+        self.superresolution = build_superresolution(
+            config.superresolution,
+            FEATURE_CHANNELS,
+            config.superresolution_clamp,
+            config.superresolution_antialias,
+        )
+        self.decoder = Decoder(PLANE_CHANNELS, FEATURE_CHANNELS, config.decoder_lr_multiplier)
+        if self.superresolution.preset.resolution != config.img_resolution or self.w_dim != W_DIM:
+            raise InputError(
+                f"{config.superresolution} turns style codes of {W_DIM} into images of "
+                f"{self.superresolution.preset.resolution}², not of {self.w_dim} into "
+                f"{config.img_resolution}²: choose another super-resolution, w_dim or resolution."
+            )
+
+    def config(self) -> dict[str, Any]:
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self.eg3d_config)))
+        return plain
+
+    def mapping(
+        self,
+        z: Tensor,  # [B, z_dim]
+        conditioning: Camera,  # B cameras, or one for all
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_average: bool = False,  # of w, in training
+    ) -> Tensor:  # [B, L, w_dim]
+        label = conditioning_label(conditioning, len(z), self.eg3d_config.conditioning_scale)
+        ws: Tensor = self.backbone.mapping(
+            z, label, truncation, truncation_cutoff, update_emas=update_average
+        )
+        return ws
+
+    def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
+        """The planes, with each texel's features side by side in memory, as the renderer wants."""
+        image = self.backbone.synthesis(ws, options.noise_mode, options.generator)
+        planes = image.reshape(len(ws), 3, PLANE_CHANNELS, *image.shape[2:])
+        texels = planes.permute(0, 1, 3, 4, 2).contiguous()
+        return Subject(ws, texels.permute(0, 1, 4, 2, 3))
+
+    def draw(
+        self,
+        subject: Subject,
+        camera: Camera,
+        options: DrawOptions = DEFAULT_OPTIONS,
+        *,
+        official_raw: bool = False,  # see `finish`
+    ) -> Rendering:
+        return self.finish(subject, self.render(subject, camera, options), options, official_raw)
+
+    def render(
+        self,
+        subject: Subject,  # of B subjects, or of one for all cameras
+        camera: Camera,  # B cameras
+        options: DrawOptions = DEFAULT_OPTIONS,
+        draws: Iterable[Draws] | None = None,  # one per image; None: of the options' generator
+    ) -> Rendered:  # [B, R, ...], R = h·w
+        """The volume rendering alone."""
+        volume = self.eg3d_config.volume.scaled(options.depth_multiplier)
+        planes = _planes(subject)
+        if len(planes) > 1:
+            camera = camera.expand(len(planes))
+        rays = camera_rays(camera, options.resolution or self.raw_resolution)
+        if draws is None:
+            draws = draw_samples(volume, rays.origins.shape[1], planes.device, options.generator)
+        limits = ray_limits(rays, volume)
+        return render(planes, self.decoder, rays, limits, volume, draws, options.ray_chunk)
+
+    def finish(
+        self,
+        subject: Subject,
+        rendered: Rendered,
+        options: DrawOptions = DEFAULT_OPTIONS,
+        official_raw: bool = False,
+    ) -> Rendering:
+        """Super-resolution of a volume rendering.
+
+        `official_raw` gives the `image_raw` that the official program returns and has shown to the
+        discriminator. Some of its modules add their first toRGB to it in place; `features` never
+        change.
+        """
+        B, R = rendered.depth.shape
+        size = round(R**0.5)
+        features = rendered.features.mT.reshape(B, FEATURE_CHANNELS, size, size)
+        rgb = features[:, :3]
+        ws = subject.ws.expand(B, -1, -1)
+        out: SuperResolved = self.superresolution(
+            rgb, features, ws, self.eg3d_config.superresolution_noise, options.generator
+        )
+        if official_raw and self.superresolution.official_changes_rgb(size):
+            rgb = out.first_rgb
+        return Rendering(out.image, rgb, features, rendered.depth.view(B, 1, size, size))
+
+    def sample(self, subject: Subject, points: Tensor) -> Decoded:
+        """Density and colours at points in world units: [B, N, 3] -> [B, N, 1], [B, N, 32]."""
+        return sample_points(_planes(subject), self.decoder, points, self.eg3d_config.volume)
+
+    def density(self, subject: Subject, points: Tensor) -> Tensor:
+        """Density before its activation: [B, N, 3] -> [B, N, 1]."""
+        return self.sample(subject, points).sigma
+
+
+def _planes(subject: Subject) -> Tensor:
+    if subject.planes is None:
+        raise TypeError("this subject was not prepared by an EG3D generator")
+    return subject.planes

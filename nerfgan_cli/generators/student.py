@@ -1,0 +1,181 @@
+"""The student: a convolutional renderer of a teacher's subjects (NeRF-GAN Distillation, section 3).
+
+    w' = M²ᴰ(w, camera)         `renderer_mapping`, new
+    features = S²ᴰ(w')          `predictor`, new: StyleGAN3, or StyleGAN2 in the light preset
+    image = SR(features, w)     `superresolution`: the teacher's, or a small one of its own
+
+The student never sees z: it shares w with its teacher, whose mapping network it carries, so that
+one file is enough to draw from a seed.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import Camera
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.contract import (
+    DEFAULT_OPTIONS,
+    DrawOptions,
+    Generator,
+    Rendering,
+    Subject,
+)
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.student_config import StudentConfig
+from nerfgan_cli.nn.layers import FullyConnectedLayer
+from nerfgan_cli.nn.mapping import MappingNetwork, conditioning_label
+from nerfgan_cli.nn.renderer_mapping import RendererMapping
+from nerfgan_cli.nn.stylegan2 import SynthesisNetwork as StyleGAN2
+from nerfgan_cli.nn.stylegan3 import SynthesisNetwork as StyleGAN3
+from nerfgan_cli.nn.stylegan3_filters import StyleGAN3Config
+from nerfgan_cli.nn.superresolution import build_superresolution
+
+CONV_CLAMP = 256.0  # of StyleGAN2 and StyleGAN3 alike; keeps half precision in range
+
+
+class Student(Generator):
+    """See the module."""
+
+    kind = "student"
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        self.student_config = config
+        latent = config.latent
+        self.z_dim, self.w_dim, self.num_ws = latent.z_dim, latent.w_dim, latent.num_ws
+        self.img_resolution = config.img_resolution
+        self.raw_resolution = config.raw_resolution
+        self.camera_preset = config.camera_preset
+        self.mapping_network = MappingNetwork(
+            latent.z_dim, latent.c_dim, latent.w_dim, latent.num_ws, latent.mapping_layers
+        )
+        self.predictor = build_predictor(config)
+        self.renderer_mapping = RendererMapping(
+            latent.w_dim,
+            self.predictor.num_ws,
+            config.mapping_layers,
+            config.mapping_lr_multiplier,
+            config.camera_encoding,
+            config.code_input,
+            config.code_output,
+        )
+        if config.sr_styles == "linear":
+            self.sr_affine = FullyConnectedLayer(latent.w_dim, latent.w_dim)
+        self.superresolution = build_superresolution(
+            config.superresolution,
+            config.feature_channels,
+            config.superresolution_clamp,
+            config.superresolution_antialias,
+        )
+        output = self.superresolution.preset.resolution
+        if output != config.img_resolution:
+            raise UsageError(
+                f"{config.superresolution} gives images of {output}², not "
+                f"{config.img_resolution}²: choose another super-resolution or resolution."
+            )
+
+    def config(self) -> dict[str, Any]:
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self.student_config)))
+        return plain
+
+    def mapping(
+        self,
+        z: Tensor,  # [B, z_dim]
+        conditioning: Camera,  # B cameras, or one for all
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:  # [B, L, w_dim], the teacher's ws
+        scale = self.student_config.latent.conditioning_scale
+        label = conditioning_label(conditioning, len(z), scale)
+        ws: Tensor = self.mapping_network(z, label, truncation, truncation_cutoff)
+        return ws
+
+    def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
+        return Subject(ws)
+
+    def draw(
+        self,
+        subject: Subject,
+        camera: Camera,
+        options: DrawOptions = DEFAULT_OPTIONS,
+        *,
+        update_emas: bool = False,  # of activation magnitudes, in training
+    ) -> Rendering:
+        if options.resolution not in (None, self.raw_resolution):
+            raise UsageError(
+                f"this student draws features of {self.raw_resolution}² only, not "
+                f"{options.resolution}²: leave the resolution out."
+            )
+        count = max(len(subject.ws), len(camera))
+        ws, camera = subject.ws.expand(count, -1, -1), camera.expand(count)
+        codes = self.renderer_mapping(ws, camera)
+        features = self.features(codes, update_emas)
+        rgb = features[:, :3]
+        image = self.superresolution(rgb, features, self._sr_styles(ws, codes)).image
+        return Rendering(image, rgb, features, depth=None)
+
+    def features(
+        self, codes: Tensor, update_emas: bool = False
+    ) -> Tensor:  # [B, rows, w_dim] -> [B, 32, r, r]
+        """S²ᴰ and its head."""
+        if isinstance(self.predictor, StyleGAN3):
+            features: Tensor = self.predictor(codes, update_emas=update_emas)
+        else:
+            # Noise images are fixed on the screen: they would not turn with the subject.
+            features = self.predictor(codes, noise_mode="none")
+        features = features * self.student_config.predictor.output_scale
+        return features.tanh() if self.student_config.predictor.head == "tanh" else features
+
+    def _sr_styles(self, ws: Tensor, codes: Tensor) -> Tensor:  # [B, rows, w_dim]
+        if self.student_config.sr_styles == "teacher":
+            return ws
+        if self.student_config.sr_styles == "student":
+            return codes
+        styles: Tensor = self.sr_affine(codes)
+        return styles
+
+    @torch.no_grad()
+    def start_from_teacher(self, teacher: EG3D) -> None:
+        """Copies the mapping network and, where it is the teacher's, the super-resolution."""
+        self.mapping_network.load_state_dict(teacher.backbone.mapping.state_dict())
+        if self.student_config.superresolution == teacher.eg3d_config.superresolution:
+            self.superresolution.load_state_dict(teacher.superresolution.state_dict())
+
+    @torch.no_grad()
+    def set_statistics(
+        self,
+        codes: Tensor,  # [N, w_dim], the teacher's w; 50 000 or more are advised
+        labels: Tensor,  # [M, 25], cameras to be trained on
+        feature_mean: Tensor | None = None,  # [32] of the teacher; the output starts there
+    ) -> None:
+        """Fills what standardises codes and cameras; belongs before any training."""
+        self.renderer_mapping.set_statistics(codes, labels)
+        if feature_mean is not None:
+            predictor = self.student_config.predictor
+            if predictor.head == "tanh":
+                feature_mean = feature_mean.clamp(-0.99, 0.99).atanh()
+            self.predictor.output_bias.copy_(feature_mean / predictor.output_scale)
+
+
+def build_predictor(config: StudentConfig) -> StyleGAN2 | StyleGAN3:
+    """S²ᴰ; its output scale is left to the student."""
+    p = config.predictor
+    w_dim, size, channels = config.latent.w_dim, config.raw_resolution, config.feature_channels
+    if p.network == "stylegan2":
+        return StyleGAN2(w_dim, size, channels, p.channel_base, p.channel_max, CONV_CLAMP)
+    radial = p.network == "stylegan3-r"
+    sizes = StyleGAN3Config(
+        channel_base=p.channel_base,
+        channel_max=p.channel_max,
+        num_layers=p.num_layers,
+        margin_size=p.margin_size,
+        conv_kernel=1 if radial else 3,
+        use_radial_filters=radial,
+        output_scale=1.0,
+        magnitude_ema_beta=p.magnitude_ema_beta,
+    )
+    return StyleGAN3(w_dim, size, channels, sizes)

@@ -1,0 +1,106 @@
+"""Pictures: from a rendering to pixels, grids with captions, PNG files.
+
+A picture is a uint8 array [H, W, 3]. Videos are in `encoder.py`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.files import replacing
+from nerfgan_cli.generators.contract import Rendering
+
+Picture: TypeAlias = NDArray[np.uint8]
+
+SHOWN = ("image", "raw", "depth")  # what of a rendering can be shown
+GAP = 2  # pixels between the pictures of a grid
+PAPER, INK = (255, 255, 255), (0, 0, 0)
+LARGEST_FONT = 24
+
+
+def to_pixels(image: Tensor) -> NDArray[np.uint8]:  # [B, 3, H, W] in [-1, 1] -> [B, H, W, 3]
+    """127.5·x + 128, clamped and cut off to integers, as the EG3D release writes its pictures."""
+    pixels = (image.float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def depth_to_image(depth: Tensor) -> Tensor:  # [B, 1, H, W] -> [B, 3, H, W] in [-1, 1]
+    """Near is bright: 1 at the nearest point of each picture, −1 at its farthest."""
+    nearest = depth.amin(dim=(2, 3), keepdim=True)
+    farthest = depth.amax(dim=(2, 3), keepdim=True)
+    span = (farthest - nearest).clamp(min=1e-8)
+    return (1 - 2 * (depth - nearest) / span).expand(-1, 3, -1, -1)
+
+
+def pictures_of(rendering: Rendering, what: str) -> NDArray[np.uint8]:  # [B, H, W, 3]
+    """The part of a rendering that `what` names (`SHOWN`), as pixels."""
+    if what == "image":
+        return to_pixels(rendering.image)
+    if what == "raw":
+        return to_pixels(rendering.image_raw)
+    if rendering.depth is None:
+        raise UsageError("this model draws no depth: use --what image, or a volumetric model.")
+    return to_pixels(depth_to_image(rendering.depth))
+
+
+def tile(pictures: Sequence[Picture], columns: int, gap: int = 0) -> Picture:
+    """Pictures in rows, left to right; each cell is as large as the largest picture."""
+    height = max(picture.shape[0] for picture in pictures)
+    width = max(picture.shape[1] for picture in pictures)
+    rows = -(-len(pictures) // columns)
+    size = rows * (height + gap) - gap, columns * (width + gap) - gap
+    sheet = np.full((*size, 3), PAPER, dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return sheet
+
+
+def captioned_grid(pictures: Sequence[Picture], captions: Sequence[str], columns: int) -> Picture:
+    """A grid in which each picture has its caption above it."""
+    font = _fitting_font(captions, max(picture.shape[1] for picture in pictures))
+    cells = [
+        np.concatenate([_caption(caption, font, picture.shape[1]), picture])
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
+    return tile(cells, columns, GAP)
+
+
+def enlarge(picture: Picture, height: int) -> Picture:
+    """The picture at another height, bilinear, its proportions kept."""
+    if picture.shape[0] == height:
+        return picture
+    width = round(picture.shape[1] * height / picture.shape[0])
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def write_png(picture: Picture, path: Path) -> None:
+    """Writes a PNG, complete or not at all."""
+    with replacing(path) as unfinished:
+        Image.fromarray(picture).save(unfinished, format="PNG")
+
+
+Font: TypeAlias = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+
+def _fitting_font(captions: Sequence[str], width: int) -> Font:
+    """Pillow's own font, as large as the widest caption allows."""
+    for size in range(LARGEST_FONT, 7, -1):
+        font = ImageFont.load_default(size)
+        if max(font.getlength(caption) for caption in captions) <= width - 4:
+            return font
+    return ImageFont.load_default(8)
+
+
+def _caption(text: str, font: Font, width: int) -> Picture:
+    _, top, _, bottom = font.getbbox("Agjy0-")
+    strip = Image.new("RGB", (width, int(bottom - top) + 6), PAPER)
+    ImageDraw.Draw(strip).text((width / 2, 3 - top), text, fill=INK, font=font, anchor="ma")
+    return np.asarray(strip)

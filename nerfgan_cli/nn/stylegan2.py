@@ -1,0 +1,208 @@
+"""StyleGAN2 synthesis with skip connections (Karras et al. 2020; eg3d.md sections 2.6 to 2.8).
+
+It draws the tri-planes of EG3D, and its blocks make up the super-resolution.
+Attribute and tensor names are those of the official release, whose state dicts load as they are.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from nerfgan_cli.nn.channels import CHANNEL_BASE, CHANNEL_MAX, channels_at, resolutions_between
+from nerfgan_cli.nn.layers import FullyConnectedLayer
+from nerfgan_cli.ops.bias_act import LRELU_GAIN, bias_act
+from nerfgan_cli.ops.fir import RESAMPLE_TAPS, fir_filter, upsample2d
+from nerfgan_cli.ops.modconv import modulated_conv2d
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3×3 convolution, noise, bias, leaky ReLU; `up` = 2 doubles the resolution."""
+
+    resample_filter: Tensor
+    noise_const: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,  # of the output
+        up: int = 1,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.up = up
+        self.conv_clamp = conv_clamp
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.register_buffer("resample_filter", fir_filter(RESAMPLE_TAPS))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
+
+    def forward(
+        self,
+        x: Tensor,  # [B, in_channels, H, W]
+        w: Tensor,  # [B, w_dim]
+        noise_mode: str = "const",
+        generator: torch.Generator | None = None,  # draws the random noise
+    ) -> Tensor:  # [B, out_channels, H·up, W·up]
+        # Leaky ReLU is homogeneous: its gain goes in first, where it costs no pass over x.
+        x = modulated_conv2d(
+            x,
+            self.weight,
+            self.affine(w),
+            input_gain=LRELU_GAIN,
+            padding=1,
+            up=self.up,
+            fir=self.resample_filter,
+        )
+        noise = self._noise(x, noise_mode, generator)
+        if noise is not None:
+            noise = (noise * LRELU_GAIN).to(x.dtype)
+            x = x + noise if torch.is_grad_enabled() else x.add_(noise)
+        bias = self.bias * LRELU_GAIN
+        return bias_act(x, bias, "lrelu", gain=1, clamp=self.conv_clamp, overwrite=True)
+
+    def _noise(
+        self, x: Tensor, mode: str, generator: torch.Generator | None
+    ) -> Tensor | None:  # [H, W], or [B, 1, H, W] if random
+        if mode == "none":
+            return None
+        if mode == "const":
+            return self.noise_const * self.noise_strength
+        device = x.device if generator is None else generator.device
+        noise = torch.randn(x.shape[0], 1, *x.shape[2:], generator=generator, device=device)
+        return noise.to(x.device) * self.noise_strength
+
+
+class ToRGBLayer(nn.Module):
+    """Modulated 1×1 convolution without demodulation, from features to an image."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, conv_clamp: float | None = None
+    ) -> None:
+        super().__init__()
+        self.conv_clamp = conv_clamp
+        self.weight_gain = in_channels**-0.5
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """[B, in_channels, H, W], [B, w_dim] -> float32 [B, out_channels, H, W]."""
+        styles = self.affine(w) * self.weight_gain
+        y = modulated_conv2d(x, self.weight, styles, demodulate=False)
+        return bias_act(y.float(), self.bias, clamp=self.conv_clamp, overwrite=True)
+
+
+class SynthesisBlock(nn.Module):
+    """conv0, conv1, toRGB at one resolution.
+
+    The first block of a network (`in_channels` = 0) starts from a constant and has no conv0.
+    With `up` = 1 it keeps features and image at the resolution of the input.
+    """
+
+    resample_filter: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,  # of the output
+        img_channels: int,
+        up: int = 2,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.up = up
+        self.in_channels = in_channels
+        self.num_conv = 2 if in_channels else 1
+        self.num_ws = self.num_conv + 1
+        self.compute_dtype = torch.float32  # of the convolutions
+        if not in_channels:
+            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+        self.register_buffer("resample_filter", fir_filter(RESAMPLE_TAPS))
+        if in_channels:
+            self.conv0 = SynthesisLayer(
+                in_channels, out_channels, w_dim, resolution, up=up, conv_clamp=conv_clamp
+            )
+        self.conv1 = SynthesisLayer(
+            out_channels, out_channels, w_dim, resolution, conv_clamp=conv_clamp
+        )
+        self.torgb = ToRGBLayer(out_channels, img_channels, w_dim, conv_clamp=conv_clamp)
+
+    def forward(
+        self,
+        x: Tensor | None,  # [B, in_channels, H, W]; None in the first block
+        img: Tensor | None,  # [B, img_channels, H, W] float32; None: this block draws the first
+        ws: Tensor,  # [B, num_ws, w_dim]
+        noise_mode: str = "const",
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:  # features and image, H·up × W·up
+        if x is None:
+            x = self.const.expand(ws.shape[0], -1, -1, -1)
+        x = x.to(dtype=self.compute_dtype, memory_format=torch.channels_last)
+        if self.in_channels:
+            x = self.conv0(x, ws[:, 0], noise_mode, generator)
+        x = self.conv1(x, ws[:, -2], noise_mode, generator)
+        rgb = self.torgb(x, ws[:, -1])
+        if img is None:
+            return x, rgb
+        if self.up > 1:
+            img = upsample2d(img, self.resample_filter, self.up)
+        return x, img + rgb if torch.is_grad_enabled() else rgb.add_(img)
+
+
+class SynthesisNetwork(nn.Module):
+    """Blocks b4, b8, … up to `img_resolution`; the toRGB of each shares its style with the next."""
+
+    def __init__(
+        self,
+        w_dim: int,
+        img_resolution: int,
+        img_channels: int,
+        channel_base: int = CHANNEL_BASE,
+        channel_max: int = CHANNEL_MAX,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.resolutions = resolutions_between(4, img_resolution)
+        in_channels = 0
+        convolutions = 0
+        for resolution in self.resolutions:
+            out_channels = channels_at(resolution, channel_base, channel_max)
+            block = SynthesisBlock(
+                in_channels, out_channels, w_dim, resolution, img_channels, conv_clamp=conv_clamp
+            )
+            self.add_module(f"b{resolution}", block)
+            in_channels = out_channels
+            convolutions += block.num_conv
+        self.num_ws = convolutions + 1  # the last toRGB has one of its own
+
+    def block(self, resolution: int) -> SynthesisBlock:
+        block = self.get_submodule(f"b{resolution}")
+        assert isinstance(block, SynthesisBlock)
+        return block
+
+    @property
+    def output_bias(self) -> Tensor:
+        """[img_channels], added to the image by its last block."""
+        return self.block(self.resolutions[-1]).torgb.bias
+
+    def forward(
+        self,
+        ws: Tensor,  # [B, num_ws, w_dim]
+        noise_mode: str = "const",
+        generator: torch.Generator | None = None,
+    ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
+        ws = ws.float()
+        x: Tensor | None = None
+        img: Tensor | None = None
+        first = 0
+        for resolution in self.resolutions:
+            block = self.block(resolution)
+            x, img = block(x, img, ws[:, first : first + block.num_ws], noise_mode, generator)
+            first += block.num_conv
+        assert img is not None
+        return img

@@ -1,0 +1,208 @@
+"""Alias-free generator (StyleGAN3, Karras et al. 2021; stylegan3.md sections 3 to 6).
+
+Attribute and tensor names are those of the official release, whose state dicts load as they are.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from nerfgan_cli.nn.layers import FullyConnectedLayer
+from nerfgan_cli.nn.mapping import MappingNetwork
+from nerfgan_cli.nn.stylegan3_filters import LayerSpec, StyleGAN3Config, layer_schedule
+from nerfgan_cli.ops.bias_act import bias_act
+from nerfgan_cli.ops.filtered_lrelu import filtered_lrelu
+from nerfgan_cli.ops.modconv import modulated_conv2d
+
+
+class SynthesisInput(nn.Module):
+    """Fourier features that the style rotates and shifts, mixed by a 1×1 convolution."""
+
+    transform: Tensor
+    freqs: Tensor
+    phases: Tensor
+
+    def __init__(
+        self,
+        w_dim: int,
+        channels: int,
+        size: tuple[int, int],  # width, height
+        sampling_rate: float,
+        bandwidth: float,  # no frequency is higher
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.sampling_rate = sampling_rate
+        self.bandwidth = bandwidth
+        radius = torch.rand(channels).sqrt() * bandwidth
+        angle = torch.rand(channels) * (2 * torch.pi)
+        self.weight = nn.Parameter(torch.randn(channels, channels))
+        # Maps output coordinates to input coordinates: the inverse of the motion that is seen.
+        self.register_buffer("transform", torch.eye(3))
+        self.register_buffer("freqs", torch.stack([angle.cos(), angle.sin()], 1) * radius[:, None])
+        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.affine = FullyConnectedLayer(w_dim, 4, weight_init=0)
+        with torch.no_grad():
+            self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))  # no motion at first
+
+    def forward(self, w: Tensor) -> Tensor:
+        """[B, w_dim] -> [B, channels, height, width], channels-last."""
+        motion = self._motion(w) @ self.transform  # [B, 2, 3]
+        freqs = self.freqs @ motion[:, :, :2]  # [B, C, 2]
+        phases = self.phases + motion[:, :, 2] @ self.freqs.T  # [B, C]
+        # A transform that zooms out pushes frequencies out of the band: they fade.
+        headroom = self.sampling_rate / 2 - self.bandwidth
+        amplitudes = (1 - (freqs.norm(dim=2) - self.bandwidth) / headroom).clamp(0, 1)
+        x, y = (self._pixel_centres(count) for count in self.size)
+        along_x = freqs[:, None, None, :, 0] * x[:, None]  # [B, 1, W, C]
+        along_y = freqs[:, None, None, :, 1] * y[:, None, None]  # [B, H, 1, C]
+        cycles = along_x + along_y + phases[:, None, None]
+        features = (cycles * (2 * torch.pi)).sin() * amplitudes[:, None, None]
+        weight = self.weight / len(self.weight) ** 0.5
+        return (features @ weight.T).permute(0, 3, 1, 2)
+
+    def _motion(self, w: Tensor) -> Tensor:  # [B, w_dim] -> [B, 2, 3]
+        """The rotation and shift that the style asks for, rotation last."""
+        motion = self.affine(w)
+        motion = motion / motion[:, :2].norm(dim=1, keepdim=True)
+        cos, sin, x, y = motion.unbind(1)
+        rows = [cos, -sin, sin * y - cos * x, sin, cos, -sin * x - cos * y]
+        return torch.stack(rows, dim=1).view(-1, 2, 3)
+
+    def _pixel_centres(self, count: int) -> Tensor:
+        index = torch.arange(count, device=self.freqs.device, dtype=self.freqs.dtype)
+        return (index + 0.5 - count / 2) / self.sampling_rate
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated convolution, then filtered leaky ReLU; the output projection has no activation."""
+
+    magnitude_ema: Tensor
+    up_filter: Tensor | None
+    down_filter: Tensor | None
+
+    def __init__(
+        self,
+        spec: LayerSpec,
+        w_dim: int,
+        conv_clamp: float | None = StyleGAN3Config.conv_clamp,
+        magnitude_ema_beta: float = StyleGAN3Config.magnitude_ema_beta,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.conv_clamp = conv_clamp
+        self.magnitude_ema_beta = magnitude_ema_beta
+        self.compute_dtype = torch.float32  # of the convolution
+        channels, k = spec.input.channels, spec.conv_kernel
+        self.weight = nn.Parameter(torch.randn(spec.output.channels, channels, k, k))
+        self.bias = nn.Parameter(torch.zeros(spec.output.channels))
+        self.register_buffer("magnitude_ema", torch.ones([]))
+        self.register_buffer("up_filter", spec.up_filter())
+        self.register_buffer("down_filter", spec.down_filter())
+        self.affine = FullyConnectedLayer(w_dim, channels, bias_init=1)
+
+    def forward(
+        self,
+        x: Tensor,  # [B, I, H, W]
+        w: Tensor,  # [B, w_dim]
+        update_emas: bool = False,
+    ) -> Tensor:  # [B, O, H', W']
+        if update_emas:
+            with torch.no_grad():
+                energy = x.float().square().mean()
+                self.magnitude_ema.copy_(energy.lerp(self.magnitude_ema, self.magnitude_ema_beta))
+        spec = self.spec
+        styles = self.affine(w)
+        if spec.is_torgb:
+            styles = styles / self.weight[0].numel() ** 0.5
+        y = modulated_conv2d(
+            x.to(dtype=self.compute_dtype, memory_format=torch.channels_last),
+            self.weight,
+            styles,
+            demodulate=not spec.is_torgb,
+            input_gain=self.magnitude_ema.rsqrt(),
+            padding=spec.conv_kernel - 1,
+        )
+        if spec.is_torgb:
+            return bias_act(y.float(), self.bias, clamp=self.conv_clamp)
+        return filtered_lrelu(
+            y,
+            self.up_filter,
+            self.down_filter,
+            self.bias,
+            up=spec.up,
+            down=spec.down,
+            padding=spec.padding * 2,
+            clamp=self.conv_clamp,
+        )
+
+
+class SynthesisNetwork(nn.Module):
+    """Fourier features, then layers L0, L1, … from a few coarse grids to the image."""
+
+    def __init__(
+        self,
+        w_dim: int,
+        img_resolution: int,
+        img_channels: int,
+        config: StyleGAN3Config,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        grid, specs = layer_schedule(config, img_resolution, img_channels)
+        self.num_ws = len(specs) + 1  # the input has one of its own
+        self.layer_names = [spec.name for spec in specs]
+        size = (grid.size, grid.size)
+        self.input = SynthesisInput(w_dim, grid.channels, size, grid.sampling_rate, grid.cutoff)
+        for spec in specs:
+            layer = SynthesisLayer(spec, w_dim, config.conv_clamp, config.magnitude_ema_beta)
+            self.add_module(spec.name, layer)
+
+    @property
+    def output_bias(self) -> Tensor:
+        """[img_channels], added to the image before its scale."""
+        layer = self.get_submodule(self.layer_names[-1])
+        assert isinstance(layer, SynthesisLayer)
+        return layer.bias
+
+    def forward(
+        self,
+        ws: Tensor,  # [B, num_ws, w_dim]
+        update_emas: bool = False,  # of the layers' input energies; training asks for it
+    ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
+        first, *rest = ws.float().unbind(dim=1)
+        x = self.input(first)
+        for name, w in zip(self.layer_names, rest, strict=True):
+            x = self.get_submodule(name)(x, w, update_emas)
+        return x * self.config.output_scale
+
+
+class StyleGAN3(nn.Module):
+    """The whole generator of the release: mapping, then synthesis."""
+
+    def __init__(
+        self,
+        z_dim: int,
+        c_dim: int,
+        w_dim: int,
+        img_resolution: int,
+        img_channels: int,
+        config: StyleGAN3Config,
+        mapping_num_layers: int = 2,
+    ) -> None:
+        super().__init__()
+        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, config)
+        self.mapping = MappingNetwork(
+            z_dim, c_dim, w_dim, self.synthesis.num_ws, num_layers=mapping_num_layers
+        )
+
+    def forward(
+        self,
+        z: Tensor,  # [B, z_dim]
+        c: Tensor | None = None,  # [B, c_dim]
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+    ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution]
+        ws = self.mapping(z, c, truncation, truncation_cutoff, update_emas)
+        image: Tensor = self.synthesis(ws, update_emas)
+        return image

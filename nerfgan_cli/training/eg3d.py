@@ -1,0 +1,151 @@
+"""The four phases of an EG3D training iteration (EG3D section 5; eg3d.md 9).
+
+    generator      latents → fakes ──┬→ adversarial loss
+    density        latents → planes → densities at pairs of near points
+    discriminator  fakes, reals ─────┴→ adversarial loss
+    r1             reals → gradient penalty
+
+A phase returns losses per sample; the loop takes their mean, times the interval of a phase that
+does not run in every iteration. All random numbers are handed in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import Camera
+from nerfgan_cli.generators.contract import DrawOptions
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from nerfgan_cli.losses.density import point_pairs, smoothness_loss
+from nerfgan_cli.nn.depths import Draws
+from nerfgan_cli.nn.discriminators import SingleDiscriminator
+from nerfgan_cli.ops.fir import blur2d
+from nerfgan_cli.ops.resize import filtered_resizing, resize
+
+
+class Latents(NamedTuple):
+    """What fakes are made from."""
+
+    z: Tensor  # [B, z_dim]
+    camera: Camera  # B
+    swap: Tensor  # [B], uniform in [0, 1): who gets another's conditioning camera
+    rays: Sequence[Draws] | None = None  # B; None: drawn by the generator of the options
+
+
+class Reals(NamedTuple):
+    image: Tensor  # [B, 3, H, W] in [−1, 1]
+    camera: Camera  # B
+
+
+class Views(NamedTuple):
+    """What the discriminator compares."""
+
+    image: Tensor  # [B, 3, H, W]
+    image_raw: Tensor  # [B, 3, r, r]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the schedules say now, and how pictures are drawn and shown to the discriminator."""
+
+    swap_probability: float
+    blur_sigma: float  # pixels
+    resolution: int  # of the volume rendering, r
+    drawing: DrawOptions  # its own resolution is not used
+    augment: Callable[[Tensor], Tensor] | None = None  # [B, 6, H, W], both views side by side
+
+
+class PhaseResult(NamedTuple):
+    loss: Tensor  # [B, 1] or [B]; [] where samples are not told apart
+    scores: dict[str, Tensor]  # logits [B, 1] of "fake" and "real", detached
+
+
+def swap_cameras(camera: Camera, probability: float, draws: Tensor) -> Camera:  # draws [B] or [1]
+    """What the generator is conditioned on: now and then the previous sample's camera.
+
+    So the conditioning does not give away where the picture is seen from.
+    """
+    label = camera.label
+    swapped = (draws < probability).to(label.device)[:, None]
+    return Camera.from_label(label.roll(1, dims=0).where(swapped, label))
+
+
+def draw_fakes(
+    generator: EG3D, latents: Latents, moment: Moment, update_average: bool = False
+) -> Views:
+    conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap)
+    ws = generator.mapping(latents.z, conditioning, update_average=update_average)
+    options = replace(moment.drawing, resolution=moment.resolution)
+    subject = generator.prepare(ws, options)
+    rendered = generator.render(subject, latents.camera, options, latents.rays)
+    rendering = generator.finish(subject, rendered, options, official_raw=True)
+    return Views(rendering.image, rendering.image_raw)
+
+
+def real_views(image: Tensor, moment: Moment) -> Views:  # [B, 3, H, W]
+    """A real raw image is blurred as the image will be; fakes' raw images never are."""
+    return Views(image, blur2d(filtered_resizing(image, moment.resolution), moment.blur_sigma))
+
+
+def shown(views: Views, moment: Moment) -> Views:
+    """The views as they enter the discriminator."""
+    image, raw = blur2d(views.image, moment.blur_sigma), views.image_raw
+    if moment.augment is None:
+        return Views(image, raw)
+    both = torch.cat([image, resize(raw, image.shape[-1])], dim=1)
+    image, enlarged = moment.augment(both).chunk(2, dim=1)
+    return Views(image, resize(enlarged, raw.shape[-1]))
+
+
+def generator_phase(
+    generator: EG3D, discriminator: SingleDiscriminator, latents: Latents, moment: Moment
+) -> PhaseResult:
+    fakes = shown(draw_fakes(generator, latents, moment), moment)
+    logits = discriminator(*fakes, latents.camera.label)
+    return PhaseResult(generator_loss(logits), {"fake": logits.detach()})
+
+
+def density_phase(
+    generator: EG3D,
+    latents: Latents,
+    points: Tensor,  # [B, N, 3], uniform in [0, 1)
+    offsets: Tensor,  # [B, N, 3], in world units
+    moment: Moment,
+) -> PhaseResult:
+    """The loss awaits its strength. The first swap decides for the whole batch."""
+    conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap[:1])
+    subject = generator.prepare(generator.mapping(latents.z, conditioning), moment.drawing)
+    density = generator.density(subject, point_pairs(points, offsets))
+    return PhaseResult(smoothness_loss(density), {})
+
+
+def discriminator_phase(
+    generator: EG3D,
+    discriminator: SingleDiscriminator,
+    latents: Latents,
+    reals: Reals,
+    moment: Moment,
+) -> PhaseResult:
+    """Also the only phase that updates the generator's average style code."""
+    with torch.no_grad():
+        fakes = shown(draw_fakes(generator, latents, moment, update_average=True), moment)
+        views = shown(real_views(reals.image, moment), moment)
+    fake_logits = discriminator(*fakes, latents.camera.label)
+    real_logits = discriminator(*views, reals.camera.label)
+    scores = {"fake": fake_logits.detach(), "real": real_logits.detach()}
+    return PhaseResult(discriminator_loss(fake_logits, real_logits), scores)
+
+
+def r1_phase(
+    discriminator: SingleDiscriminator, reals: Reals, gamma: float, moment: Moment
+) -> PhaseResult:
+    """γ/2 of the penalty on the views that enter the discriminator, blurred and augmented."""
+    with torch.no_grad():
+        views = shown(real_views(reals.image, moment), moment)
+    inputs = [view.detach().requires_grad_() for view in views]
+    logits = discriminator(*inputs, reals.camera.label)
+    return PhaseResult(gamma / 2 * r1_penalty(logits, inputs), {"real": logits.detach()})

@@ -1,0 +1,34 @@
+"""What changes over an EG3D training, as functions of the images seen (eg3d.md 9.2 to 9.6)."""
+
+BLUR_SIGMA = 10.0  # pixels, at the start
+EMA_KIMG = 10.0  # half-life at a batch of 32
+EMA_RAMPUP = 0.05  # early on the half-life is this fraction of the images seen
+
+
+def progress(nimg: int, kimg: float) -> float:
+    """Fraction of a fade that is over; one without length is over at once."""
+    return min(nimg / (kimg * 1000), 1.0) if kimg > 0 else 1.0
+
+
+def blur_sigma(nimg: int, fade_kimg: float, initial: float = BLUR_SIGMA) -> float:
+    """Width of the blur before the discriminator, in pixels."""
+    return initial * (1 - progress(nimg, fade_kimg))
+
+
+def swap_probability(nimg: int, final: float, fade_kimg: float) -> float:
+    """Chance that the generator is conditioned on another sample's camera, from 1 to `final`."""
+    return 1 + (final - 1) * progress(nimg, fade_kimg)
+
+
+def rendering_resolution(nimg: int, start: int, end: int, fade_kimg: float) -> int:
+    """Side of the volume rendering in rays; takes every integer on its way."""
+    amount = progress(nimg, fade_kimg)
+    return round(start * (1 - amount) + end * amount)
+
+
+def ema_beta(nimg: int, batch: int, rampup: float | None = EMA_RAMPUP) -> float:
+    """Decay per iteration of the averaged generator."""
+    half_life = EMA_KIMG * 1000 * batch / 32
+    if rampup is not None:
+        half_life = min(half_life, nimg * rampup)
+    return float(0.5 ** (batch / max(half_life, 1e-8)))

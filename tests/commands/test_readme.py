@@ -1,0 +1,73 @@
+"""The commands that README.md shows work as they stand there, in one folder, one after another.
+
+It counts on these files: `ffhq.pkl` (a checkpoint of the official format) and `ffhq.safetensors`,
+`student.safetensors`; the first two are there from the start, and commands may make others.
+"""
+
+import re
+import shlex
+import shutil
+
+import pytest
+from cli import ROOT  # of this folder
+
+README = ROOT / "README.md"
+SHELLS = ("console", "bash", "sh", "shell")
+SHORTER = {"video": ["--frames", "2"]}  # given last, it wins over the README's
+
+
+def shown_commands():
+    """Every command line of the README's blocks for shells, continued lines joined."""
+    text = README.read_text() if README.exists() else ""
+    commands = []
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        if language not in SHELLS:
+            continue
+        lines = block.replace("\\\n", " ").split("\n")
+        if language == "console":
+            lines = [line[2:] for line in lines if line.startswith("$ ")]
+        commands += [words for line in lines if (words := shlex.split(line, comments=True))]
+    return commands
+
+
+COMMANDS = shown_commands()
+
+
+def test_the_readme_shows_the_main_commands():
+    verbs = {words[1] for words in COMMANDS if words[0] == "nerfgan"}
+    assert {"convert", "image", "video", "info", "doctor"} <= verbs
+
+
+def test_nerfgan_commands(nerfgan, tmp_path, monkeypatch, teacher, student, golden_checkpoint):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NERFGAN_HOME", str(tmp_path / "home"))
+    (tmp_path / "ffhq.pkl").write_bytes(golden_checkpoint)
+    shutil.copy(student, "student.safetensors")
+    for words in COMMANDS:
+        if words[0] != "nerfgan":
+            continue
+        shutil.copy(teacher, "ffhq.safetensors")  # the converted one takes longer to draw
+        assert not {"|", ">", "<", "&&", ";"} & set(words), f"too clever for this test: {words}"
+        done = nerfgan(*words[1:], *SHORTER.get(words[1], []))
+        assert done.code == 0, f"{shlex.join(words)}\n{done.err}"
+        for option in ("-o", "--out"):
+            if option in words:
+                written = tmp_path / words[words.index(option) + 1]
+                assert written.exists(), f"{shlex.join(words)} wrote no {written.name}"
+
+
+@pytest.mark.parametrize("words", [w for w in COMMANDS if w[0] == "make"], ids=shlex.join)
+def test_make_targets_exist(words):
+    makefile = (ROOT / "Makefile").read_text()
+    for target in words[1:]:
+        if "=" not in target:
+            assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), target
+
+
+def test_examples_in_this_test_are_found(tmp_path, monkeypatch):
+    (tmp_path / "README.md").write_text(
+        "```console\n$ nerfgan image \\\n    --seeds 1  # one\nwrote\n```\n"
+        "```python\nnerfgan no\n```\n```bash\nmake test\n```\n"
+    )
+    monkeypatch.setattr(f"{__name__}.README", tmp_path / "README.md")
+    assert shown_commands() == [["nerfgan", "image", "--seeds", "1"], ["make", "test"]]

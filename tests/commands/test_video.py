@@ -1,0 +1,159 @@
+"""`nerfgan video`: what it shows, that it loops, and that it leaves nothing unfinished."""
+
+import json
+import os
+import shlex
+import signal
+import time
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+from cli import start  # of this folder
+from PIL import Image
+
+from nerfgan_cli.cameras import PRESETS, Camera, angles_from_pose
+from nerfgan_cli.commands.video import choose_path, draw_frames
+from nerfgan_cli.generators.eg3d import EG3D
+
+SMALL = ("--resolution", "8", "--precision", "fp32")
+SIDE = 128  # of the small models' pictures
+
+
+@pytest.fixture
+def film(nerfgan, tmp_path, teacher):
+    """Draws a video with the small teacher and returns its facts, its frames and the notes."""
+
+    def run(*arguments, model=teacher, small=SMALL):
+        out = tmp_path / "a.mp4"
+        done = nerfgan("video", "--model", model, "-o", out, *small, *map(str, arguments))
+        assert done.code == 0, done.err
+        reader = imageio_ffmpeg.read_frames(str(out))
+        facts = next(reader)
+        width, height = facts["size"]
+        frames = [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
+        return facts, frames, json.loads(out.with_suffix(".json").read_text())
+
+    return run
+
+
+def test_a_video_of_a_seed(film, nerfgan, teacher, tmp_path):
+    facts, frames, notes = film("--seed", 7, "--yaw-range", 30, "--frames", 8, "--fps", 25)
+    assert (facts["codec"], facts["fps"], facts["size"]) == ("h264", 25, (SIDE, SIDE))
+    assert facts["pix_fmt"].startswith("yuv420p")
+    assert len(frames) == 8
+    poses = Camera.from_label(torch.tensor(notes["cameras"])).cam2world
+    yaw, pitch, _ = (angle.rad2deg().numpy() for angle in angles_from_pose(poses))
+    np.testing.assert_allclose(yaw[[0, 2, 4, 6]], [0, 30, 0, -30], atol=1e-3)
+    np.testing.assert_allclose(pitch, 0, atol=1e-3)
+    still = tmp_path / "a.png"
+    nerfgan("image", "--model", teacher, *SMALL, "--seed", 7, "--yaw", 30, "-o", still)
+    error = np.abs(np.asarray(Image.open(still)).astype(int) - frames[2])
+    assert error.mean() < 6, "the third frame is not the person from 30 degrees"
+
+
+@pytest.mark.parametrize(
+    ("path", "yaw_range", "pitch_range"),
+    [
+        ("sweep", None, None),
+        ("sweep", None, 20),
+        ("sweep", 40, 10),
+        ("orbit", None, None),
+        ("orbit", 25, 15),
+    ],
+)
+def test_loops_have_no_seam(path, yaw_range, pitch_range):
+    cameras = choose_path(PRESETS["ffhq"], path, 120, yaw_range, pitch_range)
+    assert len(cameras) == 120
+    yaw, pitch, _ = (angle.rad2deg().numpy() for angle in angles_from_pose(cameras.cam2world))
+    steps = np.hypot(np.diff(yaw, append=yaw[0]), np.diff(pitch, append=pitch[0]))
+    assert steps[-1] <= steps[:-1].max() * 1.1, "the last frame does not lead to the first"
+    assert steps.max() > 0.5
+    if yaw_range is not None:
+        assert abs(yaw).max() == pytest.approx(yaw_range, abs=0.1)
+    if pitch_range is not None:
+        assert abs(pitch).max() == pytest.approx(pitch_range, abs=0.1)
+    if path == "sweep" and yaw_range is None and pitch_range is None:
+        assert abs(yaw).max() == pytest.approx(30, abs=0.1)
+
+
+def test_several_seeds_and_two_models(film, student):
+    facts, frames, notes = film("--seeds", "0-2", "--frames", 2)
+    assert facts["size"] == (2 * SIDE, 2 * SIDE)
+    assert (frames[0][SIDE + 8 :, SIDE + 8 :] > 240).all(), "the place of a fourth is empty"
+    facts, both, notes = film("--seed", 1, "--frames", 2, "--side-by-side", student, small=())
+    _, alone, _ = film("--seed", 1, "--frames", 2, small=())
+    height = facts["size"][1]
+    assert facts["size"] == (2 * height, height)
+    assert notes["side_by_side"] == str(student)
+    if height == SIDE:
+        assert np.abs(both[0][:, :SIDE].astype(int) - alone[0]).mean() < 4
+
+
+def test_odd_pictures_become_even(film):
+    facts, _, notes = film("--what", "raw", "--frames", 2, small=("--resolution", "9"))
+    assert facts["size"] == (10, 10)
+    assert (notes["width"], notes["height"]) == (10, 10)
+
+
+def test_depth(film):
+    _, frames, _ = film("--what", "depth", "--frames", 2)
+    assert np.ptp(frames[0]) > 200
+
+
+def test_planes_are_made_once_per_seed(film, monkeypatch):
+    prepared = []
+    real = EG3D.prepare
+
+    def prepare(self, *arguments):
+        prepared.append(1)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(EG3D, "prepare", prepare)
+    film("--seeds", "0-1", "--frames", 6, "--batch", 2)
+    assert len(prepared) == 2
+
+
+def test_frames_are_drawn_as_they_are_needed(film, monkeypatch):
+    drawn, encoded = [], []
+    real = EG3D.draw
+
+    def draw(self, subject, camera, options):
+        drawn.append(len(camera))
+        return real(self, subject, camera, options)
+
+    def frames(*arguments):
+        for frame in draw_frames(*arguments):
+            encoded.append(sum(drawn))
+            yield frame
+
+    monkeypatch.setattr(EG3D, "draw", draw)
+    monkeypatch.setattr("nerfgan_cli.commands.video.draw_frames", frames)
+    film("--frames", 7, "--batch", 3)
+    assert encoded == [3, 3, 3, 6, 6, 6, 7]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_video_leaves_nothing(tmp_path, teacher, sent, code):
+    started, out = tmp_path / "encoder", tmp_path / "out" / "a.mp4"
+    ffmpeg = tmp_path / "ffmpeg"
+    real = shlex.quote(imageio_ffmpeg.get_ffmpeg_exe())
+    ffmpeg.write_text(f'#!/bin/sh\necho $$ > "{started}"\nexec {real} "$@"\n')
+    ffmpeg.chmod(0o755)
+    arguments = ("--frames", 20_000, "--resolution", 2, "--batch", 1, "-o", out)
+    process = start("video", "--model", teacher, *arguments, IMAGEIO_FFMPEG_EXE=str(ffmpeg))
+    try:
+        while not started.exists() or not started.read_text().strip():
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        assert any(out.parent.iterdir())
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code, said
+    assert said.count("\n") == 1
+    assert not any(out.parent.iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
