@@ -26,7 +26,8 @@ from nerfgan_cli.commands.video import Panel, draw_frames
 from nerfgan_cli.encoder import video_writer
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, draw_views, prepare_subject
-from nerfgan_cli.generators.eg3d import EG3D, EG3DConfig
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.precision import set_precision
 
 PERSON = Person(seed=7, truncation=0.7)

@@ -97,7 +97,7 @@ def _finish(encoder: "subprocess.Popen[bytes]", path: Path, messages: IO[bytes])
     with suppress(BrokenPipeError):  # it has ended early: its exit code and messages tell why
         encoder.stdin.close()
     code = encoder.wait()
-    if code != 0 or path.stat().st_size == 0:
+    if code != 0 or not path.exists():
         raise _failure(code, messages)
 
 

@@ -55,7 +55,7 @@ def save_model(path: Path, model: nn.Module, provenance: Provenance) -> None:
     write_model(path, kind, config, parameters, provenance, payloads)
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> Generator:
+def load_model(path: Path | str, device: torch.device | str = "cpu") -> Generator:
     """The generator in the file, in evaluation mode."""
     model = load_network(path, device)
     if not isinstance(model, Generator):
@@ -63,8 +63,9 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Generator:
     return model
 
 
-def load_network(path: Path, device: torch.device | str = "cpu") -> nn.Module:
+def load_network(path: Path | str, device: torch.device | str = "cpu") -> nn.Module:
     """The network in the file, a generator or a discriminator, in evaluation mode."""
+    path = Path(path)
     header = read_header(path)
     size = sum(entry.nbytes for entry in header.entries.values())
     with Blank(size, str(path)):

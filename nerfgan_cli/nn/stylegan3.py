@@ -4,6 +4,7 @@ Attribute and tensor names are those of the official release, whose state dicts 
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nerfgan_cli.nn.layers import FullyConnectedLayer
@@ -11,7 +12,7 @@ from nerfgan_cli.nn.mapping import MappingNetwork
 from nerfgan_cli.nn.stylegan3_filters import LayerSpec, StyleGAN3Config, layer_schedule
 from nerfgan_cli.ops.bias_act import bias_act
 from nerfgan_cli.ops.filtered_lrelu import filtered_lrelu
-from nerfgan_cli.ops.modconv import modulated_conv2d
+from nerfgan_cli.ops.modconv import DEMODULATION_EPS
 
 
 class SynthesisInput(nn.Module):
@@ -111,29 +112,39 @@ class SynthesisLayer(nn.Module):
                 energy = x.float().square().mean()
                 self.magnitude_ema.copy_(energy.lerp(self.magnitude_ema, self.magnitude_ema_beta))
         spec = self.spec
-        styles = self.affine(w)
+        scale_in, scale_out = self._modulation(self.affine(w))
+        x = x * scale_in[:, :, None, None]
+        x = x.to(dtype=self.compute_dtype, memory_format=torch.channels_last)
+        y = F.conv2d(x, self.weight.to(x.dtype), padding=spec.conv_kernel - 1).float()
         if spec.is_torgb:
-            styles = styles / self.weight[0].numel() ** 0.5
-        y = modulated_conv2d(
-            x.to(dtype=self.compute_dtype, memory_format=torch.channels_last),
-            self.weight,
-            styles,
-            demodulate=not spec.is_torgb,
-            input_gain=self.magnitude_ema.rsqrt(),
-            padding=spec.conv_kernel - 1,
-        )
-        if spec.is_torgb:
-            return bias_act(y.float(), self.bias, clamp=self.conv_clamp)
-        return filtered_lrelu(
+            return bias_act(y, self.bias, clamp=self.conv_clamp, overwrite=True)
+        y = torch.addcmul(self.bias[:, None, None], y, scale_out[:, :, None, None])
+        y = filtered_lrelu(
             y,
             self.up_filter,
             self.down_filter,
-            self.bias,
             up=spec.up,
             down=spec.down,
             padding=spec.padding * 2,
             clamp=self.conv_clamp,
         )
+        return y.to(self.compute_dtype)
+
+    def _modulation(self, styles: Tensor) -> tuple[Tensor, Tensor]:  # [B, I] -> [B, I], [B, O]
+        """Factors of the convolution's inputs and outputs (stylegan3.md 1.5 and 11.5 a).
+
+        They stay float32 around a convolution in half precision, which is more accurate than
+        scaled weights in half precision.
+        """
+        gain = self.magnitude_ema.rsqrt()
+        if self.spec.is_torgb:
+            fan_in = self.weight[0].numel()
+            return styles * (gain / fan_in**0.5), torch.ones_like(styles[:, :1])
+        energy = styles.square() @ self.weight.square().sum(dim=(2, 3)).t()
+        norm = (energy + DEMODULATION_EPS).sqrt()
+        # Moved from the outputs to the inputs, the largest norm keeps float16 in its range.
+        largest = norm.detach().amax(dim=1, keepdim=True)
+        return styles * (gain / largest), largest / norm
 
 
 class SynthesisNetwork(nn.Module):

@@ -27,7 +27,7 @@ from nerfgan_cli.nn.volume_config import VolumeConfig
 from nerfgan_cli.ops.plane_axes import PLANE_AXES
 from nerfgan_cli.ops.triplane import plane_texels, sample_planes
 
-CPU_CHUNK = 512  # rays whose temporaries stay in a CPU's cache
+CPU_CHUNK = 256  # rays whose temporaries stay in a CPU's cache
 POINT_CHUNK = 65536
 
 

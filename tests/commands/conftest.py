@@ -9,7 +9,8 @@ from golden import Golden, filled
 from nerfgan_cli.checkpoints.format import save_model
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.commands.app import main
-from nerfgan_cli.generators.eg3d import EG3D, EG3DConfig
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.volume_config import VolumeConfig
 
 SUPERRESOLUTION = "SuperresolutionHybrid2X"  # to 128²

@@ -66,7 +66,7 @@ def test_a_sheet_has_a_row_per_seed_and_a_column_per_view(draw):
         (seed, yaw) for seed in (3, 5) for yaw in (-20, 0, 20)
     ]
     alone, _ = draw("--seeds", "5", "--yaw", "-20")
-    assert (pictures[3] == alone).all()
+    assert np.abs(pictures[3].astype(int) - alone).max() <= 1, "it is another picture"
 
 
 def test_one_seed_from_a_grid_of_angles(draw):

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -225,3 +226,21 @@ def test_an_interrupted_video_ends_its_encoder(tmp_path, monkeypatch):
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     assert not any(path.parent.iterdir())
+
+
+def test_an_encoder_that_starts_while_we_are_interrupted(tmp_path, monkeypatch):
+    """Ctrl-C may arrive when the process runs and we do not know it yet."""
+    out, started = tmp_path / "out", []
+    body = 'for last; do true; done; sleep 0.3; echo late > "$last"; echo late > "$last"'
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(fake_ffmpeg(tmp_path, body)))
+    popen = subprocess.Popen
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt), video_writer(out / "a.mp4", 30) as write:
+        write(picture(8, 8))
+    started[0].communicate()
+    assert not any(out.iterdir())

@@ -1,0 +1,89 @@
+"""How seeds become renderings: batches, random numbers, precision."""
+
+import numpy as np
+import pytest
+import torch
+from golden import filled
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators import drawing
+from nerfgan_cli.generators.contract import DrawOptions
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.generators.precision import bf16_is_fast, choose_device, set_precision
+from nerfgan_cli.nn.volume_config import VolumeConfig
+
+
+@pytest.fixture(scope="module")
+def generator():
+    config = EG3DConfig(
+        z_dim=16,
+        img_resolution=128,
+        channel_base=1024,
+        channel_max=16,
+        superresolution="SuperresolutionHybrid2X",
+        volume=VolumeConfig(depth_resolution=8, depth_resolution_importance=8),
+    )
+    return filled(EG3D(config))
+
+
+def test_latents_are_those_of_the_release():
+    expected = np.random.RandomState(7).randn(1, 512)
+    assert (drawing.latent(7, 512).numpy() == expected).all()
+
+
+@pytest.mark.parametrize("gigabytes", [0.01, 1, 8, 64])
+def test_batches_fit_the_memory(generator, monkeypatch, gigabytes):
+    monkeypatch.setattr(drawing, "total_memory", lambda device: int(gigabytes * 1e9))
+    batch = drawing.choose_batch(generator)
+    assert 1 <= batch <= drawing.LARGEST_BATCH["cpu"]
+    per_view = drawing.BYTES_PER_PIXEL * 128**2
+    assert batch == 1 or batch * per_view <= drawing.MEMORY_SHARE * gigabytes * 1e9
+    assert drawing.total_memory(torch.device("cpu")) > 0
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_random_noise_depends_on_seed_and_view_alone(generator, batch):
+    options = DrawOptions(resolution=8, noise_mode="random")
+    cameras = PRESETS["ffhq"].at(torch.linspace(-0.3, 0.3, 5))
+
+    def draw(seed, batch):
+        torch.rand(1)  # the global generator plays no part
+        subject = drawing.prepare_subject(generator, drawing.Person(seed), options)
+        views = drawing.draw_views(generator, subject, cameras, options, batch, seed)
+        return torch.cat([view.image for view in views])
+
+    assert torch.equal(draw(3, 1), draw(3, batch))
+    assert not torch.equal(draw(3, 1), draw(4, 1))
+
+
+def test_precision_reaches_every_block_and_can_be_undone(generator):
+    def dtypes():
+        return {
+            module.compute_dtype
+            for module in generator.modules()
+            if hasattr(module, "compute_dtype")
+        }
+
+    cpu = torch.device("cpu")
+    assert dtypes() == {torch.float32}
+    for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)):
+        assert set_precision(generator, name, cpu) == name
+        assert dtypes() == {dtype}
+    assert set_precision(generator, "auto", cpu) == ("bf16" if bf16_is_fast(cpu) else "fp32")
+    set_precision(generator, "fp32", cpu)
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == choose_device("cpu").type == "cpu"
+    with pytest.raises(UsageError, match="no CUDA"):
+        choose_device("cuda")
+    with pytest.raises(UsageError, match="no MPS"):
+        choose_device("mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto").type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto").type == "cuda"
