@@ -1,4 +1,4 @@
-"""Seconds per 512² frame of the teacher and of every student preset, beside the machine's own rate.
+"""Seconds per 512² frame of the teacher and every student preset, beside the machine's own rate.
 
     python benchmarks/frames.py [--repeats 5] [--presets teacher paper slim light stylegan3-r]
 
@@ -6,6 +6,7 @@ Weights are random. One frame is what a video needs per camera of a new subject:
 features, super-resolution; the mapping is left out. The convolution rates say how fast this machine
 is at 3×3 convolutions with 256 channels, as usually called, in channels-last memory and in
 bfloat16: divide a generator's GFLOP (benchmarks/presets.py) by them to see what is left to gain.
+The difference to float32 is a root mean square, in percent of the image's standard deviation.
 """
 
 import argparse
@@ -79,12 +80,18 @@ def main() -> None:
         torch.manual_seed(0)
         generator = build(name).eval()
         ws = generator.mapping(torch.randn(1, generator.z_dim), CAMERAS["ffhq"].frontal())
+        exact = generator.synthesis(ws, camera, options).image
         for precision in ("fp32", "bf16"):
             set_precision(generator, precision, torch.device("cpu"))
             seconds, spread = median_seconds(
                 lambda g=generator, w=ws: g.synthesis(w, camera, options), arguments.repeats
             )
-            print(f"{name:>12} {precision}  {seconds:.3f} s per frame (spread {spread:.3f})")
+            error = generator.synthesis(ws, camera, options).image - exact
+            percent = 100 * error.square().mean().sqrt() / exact.std()
+            print(
+                f"{name:>12} {precision}  {seconds:.3f} s per frame (spread {spread:.3f}), "
+                f"difference to float32 {percent:.2f} %"
+            )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from nerfgan_cli.errors import InputError, NerfganError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.media import Picture
 
-QUALITY = "18"  # constant rate factor of x264: visually lossless
+# Of x264: visually lossless; half the time of its usual preset for files of the same size.
+QUALITY = "-preset veryfast -crf 18"
 NO_FFMPEG = "install the package imageio-ffmpeg, or name a program in IMAGEIO_FFMPEG_EXE"
 
 
@@ -77,7 +78,7 @@ def _start(
     source = f"-f rawvideo -pixel_format rgb24 -video_size {width}x{height} -framerate {fps} -i -"
     colours = "-vf scale=out_color_matrix=bt709:out_range=tv -pix_fmt yuv420p "
     colours += "-colorspace bt709 -color_primaries bt709 -color_trc bt709"
-    target = f"-c:v libx264 -crf {QUALITY} -movflags +faststart -f mp4"
+    target = f"-c:v libx264 {QUALITY} -movflags +faststart -f mp4"
     options = f"-y -loglevel error -nostdin {source} {colours} {target}".split()
     try:
         return subprocess.Popen(
@@ -106,7 +107,7 @@ def _failure(code: int, messages: IO[bytes]) -> NerfganError:
     messages.seek(0)
     lines = messages.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
     if any("No space left" in line for line in lines):
-        return InputError("the disk is full: free some space, or use another -o.")
+        return InputError("the disk is full: free some space, or write elsewhere.")
     if any("Unknown encoder" in line for line in lines):
         return InputError(f"this ffmpeg cannot write H.264 with libx264: {NO_FFMPEG}.")
     return NerfganError(

@@ -59,24 +59,32 @@ def installed(name: str) -> Path | None:
     return file if file.is_file() else None
 
 
+def names() -> list[str]:
+    """All names that a model may have: those of the zoo, and those of files in our folder."""
+    return list(
+        dict.fromkeys([*ZOO, *(file.stem for file in weights_folder().glob("*.safetensors"))])
+    )
+
+
 def find_model(model: str | None) -> Path:
-    """The file that `--model` means: a name of the zoo, a file, or a run folder's newest one."""
+    """The file that `--model` means: by name, a file, or the newest one of a run folder."""
     if model is None:
         raise WeightsError(
-            f"no model was given: use --model with a file, a run folder or one of {', '.join(ZOO)}."
+            "no model was given: use --model with a file, a run folder or one of "
+            f"{', '.join(names())}."
         )
-    path = Path(model).expanduser()
-    if model in ZOO:
+    if model in names():
         return installed(model) or _lacking(model)
+    path = Path(model).expanduser()
     if path.is_dir():
         return _newest_checkpoint(path)
     if path.exists():
         return path
     if path.name == model and path.suffix not in (".safetensors", ".pkl"):
-        near = get_close_matches(model, ZOO, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]}?" if near else f"use a file or one of {', '.join(ZOO)}."
+        near = get_close_matches(model, names(), n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]}?" if near else f"use a file or one of {', '.join(names())}."
         raise UsageError(f"there is no model named {model!r}, nor such a file: {hint}")
-    raise InputError(f"there is no file {model}: check the path given to --model.")
+    raise InputError(f"there is no file {model}: check the path.")
 
 
 def _lacking(name: str) -> Path:
@@ -90,4 +98,4 @@ def _newest_checkpoint(folder: Path) -> Path:
         return checkpoints[-1]
     if (folder / "recipe.toml").exists():
         raise WeightsError(f"the run {folder} has no checkpoint yet: wait for its first snapshot.")
-    raise InputError(f"{folder} is not a run folder: give --model a run folder or a file.")
+    raise InputError(f"{folder} is not a run folder: give a run folder or a file.")

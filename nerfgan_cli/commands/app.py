@@ -13,7 +13,6 @@ command, and may stand anywhere.
 """
 
 import errno
-import os
 import signal
 import sys
 import traceback
@@ -65,6 +64,13 @@ class Verbs(TyperGroup):
             formatter.write_dl(list(VERBS.items()))
 
 
+def print_version(asked: bool) -> None:
+    """Answers `--version`, which may stand alone."""
+    if asked:
+        typer.echo(f"nerfgan {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None)
 
 
@@ -79,7 +85,10 @@ def program(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """Volumetric 3D-aware GANs, and light pose-conditioned generators made from them."""
     # What stands before the verb becomes the verb's default.
@@ -102,9 +111,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
-    if arguments[:1] == ["--version"]:
-        print(f"nerfgan {__version__}")
-        return 0
     signal.signal(signal.SIGTERM, _terminate)
     try:
         command = typer.main.get_command(app)
@@ -117,19 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt, Terminated) as error:
         if debug:
             traceback.print_exc()
-        drop_unwritable_output()
         code, sentence = explain(error)
         if sentence:
             print(f"nerfgan: {sentence}", file=sys.stderr)
         return code
-
-
-def drop_unwritable_output() -> None:
-    """Forgets what standard output refuses, which Python would complain about when it exits."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> tuple[int, str]:
@@ -161,7 +158,7 @@ def explain_os_error(error: OSError) -> str:
     """A sentence about a file that the system refused."""
     where = f" {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full{' at' * bool(where)}{where}: free some space, or use another -o."
+        return f"the disk is full{' at' * bool(where)}{where}: free some space, or write elsewhere."
     reason = (error.strerror or "not possible").lower()
     return f"cannot use{where or ' a file'} ({reason}): check the path and its permissions."
 

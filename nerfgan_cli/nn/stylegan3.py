@@ -59,7 +59,8 @@ class SynthesisInput(nn.Module):
         cycles = along_x + along_y + phases[:, None, None]
         features = (cycles * (2 * torch.pi)).sin() * amplitudes[:, None, None]
         weight = self.weight / len(self.weight) ** 0.5
-        return (features @ weight.T).permute(0, 3, 1, 2)
+        output: Tensor = features @ weight.T
+        return output.permute(0, 3, 1, 2)
 
     def _motion(self, w: Tensor) -> Tensor:  # [B, w_dim] -> [B, 2, 3]
         """The rotation and shift that the style asks for, rotation last."""
@@ -111,14 +112,13 @@ class SynthesisLayer(nn.Module):
             with torch.no_grad():
                 energy = x.float().square().mean()
                 self.magnitude_ema.copy_(energy.lerp(self.magnitude_ema, self.magnitude_ema_beta))
+        if self.spec.is_torgb:
+            return self._project(x, self.affine(w))
         spec = self.spec
         scale_in, scale_out = self._modulation(self.affine(w))
-        x = x * scale_in[:, :, None, None]
-        x = x.to(dtype=self.compute_dtype, memory_format=torch.channels_last)
-        y = F.conv2d(x, self.weight.to(x.dtype), padding=spec.conv_kernel - 1).float()
-        if spec.is_torgb:
-            return bias_act(y, self.bias, clamp=self.conv_clamp, overwrite=True)
-        y = torch.addcmul(self.bias[:, None, None], y, scale_out[:, :, None, None])
+        y = torch.addcmul(
+            self.bias[:, None, None], self._convolve(x, scale_in), scale_out[:, :, None, None]
+        )
         y = filtered_lrelu(
             y,
             self.up_filter,
@@ -130,21 +130,29 @@ class SynthesisLayer(nn.Module):
         )
         return y.to(self.compute_dtype)
 
-    def _modulation(self, styles: Tensor) -> tuple[Tensor, Tensor]:  # [B, I] -> [B, I], [B, O]
-        """Factors of the convolution's inputs and outputs (stylegan3.md 1.5 and 11.5 a).
+    def _project(self, x: Tensor, styles: Tensor) -> Tensor:
+        """The output projection: neither demodulation nor activation."""
+        scale_in = styles * self.magnitude_ema.rsqrt() / self.weight[0].numel() ** 0.5
+        return bias_act(self._convolve(x, scale_in), self.bias, clamp=self.conv_clamp)
 
-        They stay float32 around a convolution in half precision, which is more accurate than
-        scaled weights in half precision.
+    def _convolve(self, x: Tensor, scale_in: Tensor) -> Tensor:  # float32
+        """Convolves in `compute_dtype`, between scales in float32.
+
+        That is more accurate than scaling the weight of each sample in half precision, and lets
+        one weight serve the whole batch (stylegan3.md 11.5 a).
         """
-        gain = self.magnitude_ema.rsqrt()
-        if self.spec.is_torgb:
-            fan_in = self.weight[0].numel()
-            return styles * (gain / fan_in**0.5), torch.ones_like(styles[:, :1])
-        energy = styles.square() @ self.weight.square().sum(dim=(2, 3)).t()
+        x = x * scale_in[:, :, None, None]
+        x = x.to(dtype=self.compute_dtype, memory_format=torch.channels_last)
+        return F.conv2d(x, self.weight.to(x.dtype), padding=self.spec.conv_kernel - 1).float()
+
+    def _modulation(self, styles: Tensor) -> tuple[Tensor, Tensor]:  # [B, I] -> [B, I], [B, O]
+        """Scales of the inputs and, undoing their effect on the variance, of the outputs."""
+        taps = self.spec.conv_kernel**2
+        energy = styles.square().repeat_interleave(taps, 1) @ self.weight.flatten(1).square().T
         norm = (energy + DEMODULATION_EPS).sqrt()
         # Moved from the outputs to the inputs, the largest norm keeps float16 in its range.
         largest = norm.detach().amax(dim=1, keepdim=True)
-        return styles * (gain / largest), largest / norm
+        return styles * (self.magnitude_ema.rsqrt() / largest), largest / norm
 
 
 class SynthesisNetwork(nn.Module):
@@ -184,7 +192,8 @@ class SynthesisNetwork(nn.Module):
         x = self.input(first)
         for name, w in zip(self.layer_names, rest, strict=True):
             x = self.get_submodule(name)(x, w, update_emas)
-        return x * self.config.output_scale
+        image: Tensor = x * self.config.output_scale
+        return image
 
 
 class StyleGAN3(nn.Module):

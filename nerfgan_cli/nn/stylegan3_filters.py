@@ -33,11 +33,14 @@ class StyleGAN3Config:
     magnitude_ema_beta: float = 0.999  # decay of each layer's average input energy
 
 
-# StyleGAN3, table 1 and stylegan3.md section 7: translation- and rotation-equivariant networks.
+# Equivariant to translation, and to rotation too (StyleGAN3, table 1; stylegan3.md section 7).
 STYLEGAN3_PRESETS = {
-    "T": StyleGAN3Config(channel_base=32768, channel_max=512, conv_kernel=3, use_radial_filters=False),
-    "R": StyleGAN3Config(channel_base=65536, channel_max=1024, conv_kernel=1, use_radial_filters=True),
-}  # fmt: skip
+    name: StyleGAN3Config(channel_base, channel_max, conv_kernel, use_radial_filters)
+    for name, channel_base, channel_max, conv_kernel, use_radial_filters in (
+        ("T", 32768, 512, 3, False),
+        ("R", 65536, 1024, 1, True),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def lowpass(
     """Windowed sinc, for use along both axes."""
     t = tap_positions(taps, sampling_rate)
     fir = torch.sinc(2 * cutoff * t) * kaiser_window(taps, half_width, sampling_rate)
-    return (fir / fir.sum()).float()
+    return normalised(fir)
 
 
 def radial_lowpass(
@@ -185,6 +188,10 @@ def radial_lowpass(
     t = tap_positions(taps, sampling_rate)
     window = kaiser_window(taps, half_width, sampling_rate)
     radius = torch.hypot(t[:, None], t)
-    fir = torch.special.bessel_j1(2 * pi * cutoff * radius) / (pi * radius)
-    fir = fir * window[:, None] * window
-    return (fir / fir.sum()).float()
+    fir: Tensor = torch.special.bessel_j1(2 * pi * cutoff * radius) / (pi * radius)
+    return normalised(fir * window[:, None] * window)
+
+
+def normalised(fir: Tensor) -> Tensor:
+    """Float32, with sum 1."""
+    return (fir / fir.sum()).to(torch.float32)

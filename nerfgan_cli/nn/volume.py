@@ -104,7 +104,8 @@ def render(
     ray_chunk: int,  # rays in memory at once
 ) -> Rendered:  # [B, R, ...]
     """Renders B images, `ray_chunk` rays at a time."""
-    if planes.device.type == "cpu":
+    if planes.device.type == "cpu" and not planes.requires_grad:
+        # With gradients each chunk has a gradient of all planes to add: larger ones are faster.
         ray_chunk = min(ray_chunk, CPU_CHUNK)
     images = []
     for image, inputs in enumerate(zip(*rays, *limits, draws, strict=False)):

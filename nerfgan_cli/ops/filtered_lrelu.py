@@ -1,22 +1,19 @@
 """Filtered leaky ReLU: up-sample, activate, down-sample without aliasing (StyleGAN3, section 3.2).
 
-Along one axis, "insert zeros, pad, filter" is a product with a banded matrix U, and "filter, keep
-every d-th sample" one with D, so that a channel X with bias b becomes
+With U for "insert zeros, pad, filter" and D for "filter, keep every d-th sample" along one axis,
+a channel X with bias b becomes (stylegan3.md 1.4)
 
     V = clamp(g·lrelu(U_y (X + b) U_xᵀ), ±κ),      Y = D_y V D_xᵀ.
 
-Both matrices repeat one small block along their band. In channels-last memory a product is then
-a batched GEMM of that block with overlapping windows of the image: nothing is rearranged, few
-zeros are multiplied, and the up-sampled image only ever exists in strips that fit the cache. A
-2-D filter is a sum of separable ones (its singular value decomposition): several blocks per side.
+Both are banded matrices (`ops/banded.py`). V only ever exists in strips of columns that fit the
+cache. A 2-D filter is a sum of separable ones, its singular value decomposition.
 
 The gradient is the same operator with U and D transposed and swapped, and a constant mask in
 place of the activation: one byte per up-sampled value is all that is kept for it. Arithmetic is
-float32 for half-precision images too: bfloat16 coefficients change the gain of every layer.
+float32 for half-precision images too: rounded taps would change the gain of every layer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import lcm, sqrt
 from typing import Any, NamedTuple
 
@@ -24,87 +21,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nerfgan_cli.ops.banded import Axis, multiply
 from nerfgan_cli.ops.bias_act import LRELU_SLOPE
 
-# Sizes that suit a CPU: a block of 8 outputs has few zeros, and a strip takes about 3 MB.
+# Measured on a CPU: larger blocks multiply more zeros, larger strips leave the cache.
 BLOCK_OUTPUTS = 4
-STRIP_VALUES = 8192  # columns × channels, …
-MAX_STRIP_COLUMNS = 32  # … but not more columns than this
+STRIP_VALUES = 8192  # columns × channels: 5 MB at 178 up-sampled rows
+MAX_STRIP_COLUMNS = 32
 RANK_TOLERANCE = 1e-7  # singular values below this share of the largest vanish in float32
-
-
-class Tiles(NamedTuple):
-    """A banded matrix as one block that repeats: outputs r·t … r·t + r − 1 are block @ window t.
-
-    For all windows at once, the inputs stand in a buffer, `lead` rows from its top, with zeros
-    around them.
-    """
-
-    blocks: Tensor  # [K, r, k], one per term of the filter
-    step: int  # inputs from one window to the next
-    count: int  # of windows
-    before: int  # zeros that the first window starts with; negative: inputs that it skips
-
-    def window(self, t: int, inputs: int) -> tuple[slice, slice]:
-        """The inputs in window t, and the columns of the block that they meet."""
-        start = t * self.step - self.before
-        first = min(max(start, 0), inputs)
-        last = min(max(start + self.blocks.shape[2], first), inputs)
-        return slice(first, last), slice(first - start, last - start)
-
-    @property
-    def lead(self) -> int:
-        return max(self.before, 0)
-
-    @property
-    def outputs(self) -> int:  # in whole blocks: the last ones may be beyond the matrix
-        return self.count * self.blocks.shape[1]
-
-    def size(self, inputs: int) -> int:
-        """Rows of the buffer."""
-        last_window = self.lead - self.before + (self.count - 1) * self.step
-        return max(self.lead + inputs, last_window + self.blocks.shape[2])
-
-    def multiply(self, term: int, buffer: Tensor, out: Tensor, add: bool = False) -> None:
-        """Filters a buffer [size, N, C] into, or adds it to, [≥ outputs, N, C]."""
-        rows = buffer.flatten(1)[self.lead - self.before :]
-        size = (self.count, self.blocks.shape[2], rows.shape[1])
-        windows = rows.as_strided(size, (self.step * rows.stride(0), *rows.stride()))
-        target = out[: self.outputs].view(self.count, -1, rows.shape[1])
-        multiply(self.blocks[term], windows, target, add)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis of a filter: out[i] = Σ_j taps[i·down − j·up + offset] · in[j]."""
-
-    taps: Tensor  # [K, T], one row per term of the filter
-    inputs: int
-    outputs: int
-    offset: int
-    up: int = 1
-    down: int = 1
-
-    def transposed(self) -> "Axis":
-        offset = self.taps.shape[1] - 1 - self.offset
-        return Axis(self.taps.flip(1), self.outputs, self.inputs, offset, self.down, self.up)
-
-    def tiles(self, outputs: int) -> Tiles:
-        """Tiles of about `outputs` each; building them takes three small operators."""
-        K, T = self.taps.shape
-        rows = -(-min(outputs, self.outputs) // self.up) * self.up  # a whole number of inputs
-        first = -((T - 1 - self.offset) // self.up)  # input of the first output
-        last = ((rows - 1) * self.down + self.offset) // self.up  # input of the last output
-        columns = last - first + 1
-        # A view of the zero-extended taps in which the tap number grows along both axes, read
-        # backwards along the second.
-        lowest = self.offset - last * self.up
-        highest = self.offset - first * self.up + (rows - 1) * self.down
-        taps = F.pad(self.taps, (max(-lowest, 0), max(highest - T + 1, 0)))
-        strides = (taps.stride(0), self.down, self.up)
-        view = taps.as_strided((K, rows, columns), strides, max(lowest, 0))
-        count = -(-self.outputs // rows)
-        return Tiles(view.flip(2), rows * self.down // self.up, count, -first)
 
 
 class Operator(NamedTuple):
@@ -134,7 +58,7 @@ def filtered_lrelu(
     down: int = 1,
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),  # x0, x1, y0, y1 in up-sampled pixels
     gain: float = sqrt(2),
-    slope: float = LRELU_SLOPE,
+    slope: float = LRELU_SLOPE,  # in [0, 1]
     clamp: float | None = None,
     flip: bool = False,  # correlate with both filters instead of convolving
 ) -> Tensor:  # [B, C, H', W'], channels-last, in the dtype of x
@@ -147,42 +71,28 @@ def filtered_lrelu(
         image = image + bias.to(image.dtype)
     _, H, W, _ = image.shape
     x0, x1, y0, y1 = padding
-    up_taps = [taps * up for taps in _separate(up_filter, image, flip)]
-    # g·clamp(v, ±κ/|g|) = clamp(g·v, ±κ): the gain can sit in the down-filter.
-    down_taps = _separate(down_filter, image, flip)
-    down_taps[0] = down_taps[0] * gain
+    taps_y, taps_x = _separate(up_filter, image, flip)
+    up_y = Axis.upsampling(taps_y, H, up, y0, y1)
+    up_x = Axis.upsampling(taps_x, W, up, x0, x1)
+    taps_y, taps_x = _separate(down_filter, image, flip)
+    # The gain can sit in the down-filter, since clamp(g·v, ±κ) = g·clamp(v, ±κ/|g|).
+    down_y = Axis.downsampling(gain * taps_y, up_y.outputs, down)
+    down_x = Axis.downsampling(taps_x, up_x.outputs, down)
     limit = None if clamp is None else clamp / abs(gain)
-    up_y, up_x = _upsample(up_taps[0], H, up, y0, y1), _upsample(up_taps[1], W, up, x0, x1)
-    down_y = _downsample(down_taps[0], up_y.outputs, down)
-    down_x = _downsample(down_taps[1], up_x.outputs, down)
-    operator = Operator(up_y, up_x, down_y, down_x)
-    y: Tensor = _Activated.apply(image, operator, slope, limit)
+    y: Tensor = _Activated.apply(image, Operator(up_y, up_x, down_y, down_x), slope, limit)
     return y.to(x.dtype).permute(0, 3, 1, 2)
 
 
-def _separate(fir: Tensor | None, like: Tensor, flip: bool) -> list[Tensor]:
+def _separate(fir: Tensor | None, like: Tensor, flip: bool) -> tuple[Tensor, Tensor]:
     """Taps along y and along x, [K, T] each, whose K outer products sum to the filter."""
     if fir is None:
-        return [like.new_ones(1, 1)] * 2
+        return like.new_ones(1, 1), like.new_ones(1, 1)
     fir = fir.detach().flip(tuple(range(fir.ndim))) if flip else fir.detach()
     if fir.ndim == 1:
-        return [fir.to(like)[None]] * 2
+        return fir.to(like)[None], fir.to(like)[None]
     left, values, right = torch.linalg.svd(fir.double().cpu(), full_matrices=False)
     rank = max(int((values > RANK_TOLERANCE * values[0]).sum()), 1)
-    return [(left * values).T[:rank].to(like), right[:rank].to(like)]
-
-
-def _upsample(taps: Tensor, inputs: int, up: int, before: int, after: int) -> Axis:
-    """U[n, m] = taps[n + T − 1 − before − up·m], stylegan3.md 1.4."""
-    T = taps.shape[1]
-    outputs = up * inputs + before + after - T + 1
-    return Axis(taps, inputs, outputs, T - 1 - before, up=up)
-
-
-def _downsample(taps: Tensor, inputs: int, down: int) -> Axis:
-    """D[q, n] = taps[down·q + T − 1 − n], stylegan3.md 1.4."""
-    T = taps.shape[1]
-    return Axis(taps, inputs, (inputs - T) // down + 1, T - 1, down=down)
+    return (left * values).T[:rank].to(like), right[:rank].to(like)
 
 
 Activation = Callable[[Tensor], None]  # of a strip of the up-sampled image, in place
@@ -193,65 +103,60 @@ def _run(
     operator: Operator,
     activate: Activation,  # called once per strip, always in the same order
 ) -> Tensor:  # [B, H', W', C]
-    """D_y activate(U_y X U_xᵀ) D_xᵀ of every image and channel."""
+    """D_y activate(U_y X U_xᵀ) D_xᵀ for every image and channel."""
     y = x.new_zeros(len(x), operator.down_y.outputs, operator.down_x.outputs, x.shape[3])
-    for image, out in zip(x, y, strict=True):  # one by one, for the sake of the cache
-        _run_image(image, operator, activate, out)
+    for image, out in zip(x.contiguous(), y, strict=True):  # one by one, for the cache's sake
+        _add_image(image, operator, activate, out)
     return y
 
 
-def _run_image(
+def _add_image(
     x: Tensor,  # [H, W, C]
     operator: Operator,
     activate: Activation,
-    y: Tensor,  # [H', W', C], zeros, to which the result is added
+    y: Tensor,  # [H', W', C], the result is added to it
 ) -> None:
     H, W, C = x.shape
     height, width = operator.up_y.outputs, operator.up_x.outputs
-    block, strip = _sizes(operator, x)
-    up_y, up_x = operator.up_y.tiles(block), operator.up_x.tiles(strip)
-    # Of D_x the transpose is cut: a strip contributes to the outputs in its window.
-    down_y, down_x = operator.down_y.tiles(block), operator.down_x.transposed().tiles(strip)
+    rows, columns = _tile_sizes(operator, x)
+    up_y, up_x = operator.up_y.tiles(rows), operator.up_x.tiles(columns)
+    # D_x is cut along its columns, so that each strip adds to the outputs that it reaches.
+    down_y, down_x = operator.down_y.tiles(rows), operator.down_x.transposed().tiles(columns)
     for t in range(up_x.count):
-        columns = min(strip, width - t * strip)
-        narrow = x.new_empty(up_y.size(H), columns, C)
-        wide = x.new_empty(max(down_y.size(height), down_y.lead + up_y.outputs), columns, C)
+        n = min(columns, width - t * columns)
         inputs, taps = up_x.window(t, W)
-        _clear_around(narrow, up_y.lead, H)
-        for k, across in enumerate(up_x.blocks):
-            multiply(across[:columns, taps], x[:, inputs], narrow[up_y.lead :][:H])
-            up_y.multiply(k, narrow, wide[down_y.lead :], add=k > 0)
-        _clear_around(wide, down_y.lead, height)
-        activate(wide[down_y.lead :][:height])
-        half = x.new_empty(down_y.outputs, columns, C)
+        across = up_x.blocks[:, :n, taps].flatten(0, 1)
+        narrow = x.new_empty(up_y.size(H), len(up_x.blocks), n, C)
+        multiply(across, x[:, inputs], _inside(narrow, up_y.lead, H).flatten(1, 2))
+
+        strip = x.new_empty(max(down_y.size(height), down_y.lead + up_y.outputs), n, C)
+        up_y.sum_of_terms(narrow, strip[down_y.lead :])
+        activate(_inside(strip, down_y.lead, height))
+        half = x.new_empty(down_y.outputs, len(down_y.blocks), n, C)
+        down_y.each_term(strip, half)
+
         outputs, taps = down_x.window(t, y.shape[1])
-        for k, across in enumerate(down_x.blocks):
-            down_y.multiply(k, wide, half)
-            multiply(across[:columns, taps].T, half[: len(y)], y[:, outputs], add=True)
+        across = down_x.blocks[:, :n, taps].flatten(0, 1).T
+        share = x.new_empty(len(y), len(across), C)
+        multiply(across, half[: len(y)].flatten(1, 2), share)
+        y[:, outputs] += share
 
 
-def _sizes(operator: Operator, x: Tensor) -> tuple[int, int]:
-    """Outputs per block and columns per strip."""
+def _tile_sizes(operator: Operator, x: Tensor) -> tuple[int, int]:
+    """Rows per block and columns per strip of the up-sampled image."""
     if x.device.type != "cpu":
         everything = operator.up_y.outputs + operator.up_x.outputs
-        return everything, everything
+        return everything, everything  # few large products
     multiple = lcm(operator.up_x.up, operator.down_x.down)  # a strip starts at a whole sample
     columns = min(STRIP_VALUES // x.shape[-1], MAX_STRIP_COLUMNS)
     return BLOCK_OUTPUTS, max(columns // multiple, 1) * multiple
 
 
-def _clear_around(buffer: Tensor, first: int, count: int) -> None:
-    buffer[:first] = 0
-    buffer[first + count :] = 0
-
-
-def multiply(block: Tensor, x: Tensor, out: Tensor, add: bool = False) -> None:
-    """out = block @ x, or out += block @ x, for [r, k], [B, k, M] and [B, r, M]."""
-    left = block.expand(len(x), -1, -1)
-    if add:
-        out.baddbmm_(left, x)
-    else:
-        torch.bmm(left, x, out=out)
+def _inside(buffer: Tensor, lead: int, count: int) -> Tensor:
+    """The rows between the margins of a buffer, which are set to zero."""
+    buffer[:lead] = 0
+    buffer[lead + count :] = 0
+    return buffer[lead : lead + count]
 
 
 class _Activated(torch.autograd.Function):
@@ -306,10 +211,10 @@ class _Masked(torch.autograd.Function):
 def _branch(
     v: Tensor,  # activated, before the clamp
     limit: float | None,
-) -> Tensor:
+) -> Tensor:  # int8, like v
     """The piece of the activation that each value came through: 1 above zero, −1 not, 0 clamped."""
     one = v.new_ones(()).expand_as(v)
-    branch = torch.ops.aten.leaky_relu_backward(one, v, -1.0, False)
+    branch: Tensor = torch.ops.aten.leaky_relu_backward(one, v, -1.0, False)
     if limit is not None:
         torch.ops.aten.hardtanh_backward(branch, v, -limit, limit, grad_input=branch)
     return branch.to(torch.int8)

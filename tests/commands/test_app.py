@@ -142,10 +142,11 @@ def test_wrong_usage_is_one_sentence_too(nerfgan, verb, arguments, words):
     nerfgan(*arguments).refused(2, words)
 
 
-def test_output_that_cannot_be_written(verb):
+@pytest.mark.parametrize("argument", ["doctor", "--version", "--help"])
+def test_output_that_cannot_be_written(argument):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "nerfgan_cli", "doctor"],
+            [sys.executable, "-m", "nerfgan_cli", argument],
             cwd=ROOT,
             stdout=full,
             stderr=subprocess.PIPE,

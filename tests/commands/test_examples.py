@@ -1,5 +1,6 @@
 """The programs in examples/ and the Python of README.md run as they stand, on a small model."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ from nerfgan_cli.checkpoints.header import read_header
 
 def run(name, *arguments):
     command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

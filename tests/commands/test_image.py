@@ -71,7 +71,7 @@ def test_a_sheet_has_a_row_per_seed_and_a_column_per_view(draw):
 
 def test_one_seed_from_a_grid_of_angles(draw):
     sheet, notes = draw("--yaw", "-20,20", "--pitch", "10,-10")
-    assert len(cells(sheet, 2, 2)) == 4
+    assert sheet.shape[1] == 2 * SIDE + GAP
     assert [(p["pitch"], p["yaw"]) for p in notes["pictures"]] == [
         (10, -20),
         (10, 20),
@@ -198,6 +198,8 @@ def test_models_by_name_and_run_folder(draw, tmp_path, monkeypatch, teacher):
     named, notes = draw(model="ffhq512-128")
     assert (named == expected).all()
     assert notes["model"] == str(weights / "ffhq512-128.safetensors")
+    shutil.copy(teacher, weights / "mine.safetensors")
+    assert (draw(model="mine")[0] == expected).all()
     checkpoints = tmp_path / "run" / "checkpoints"
     checkpoints.mkdir(parents=True)
     (checkpoints / "000100.safetensors").write_bytes(b"older")

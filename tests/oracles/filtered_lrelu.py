@@ -50,5 +50,3 @@ def convolve(x: Tensor, fir: Tensor | None, gain: int, flip: bool) -> Tensor:
         weight = (kernel * scale).to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
         x = F.conv2d(x, weight, groups=x.shape[1])
     return x
-
-
