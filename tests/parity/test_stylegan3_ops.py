@@ -59,19 +59,14 @@ def test_filtered_lrelu(path: Path) -> None:
     golden = Golden(path)
     tolerance = golden.meta["tolerance"]["all"]
     for name, case in golden.meta["cases"].items():
-        names = ("x", "b", "fu", "fd")
-        x, bias, up_filter, down_filter = (
-            golden[f"{name}.{key}"] if f"{name}.{key}" in golden else None for key in names
-        )
-        assert x is not None
-        inputs = [x] if bias is None else [x, bias]
-        for tensor in inputs:
-            tensor.requires_grad_()
+        keys = [key for key in ("x", "b", "fu", "fd") if f"{name}.{key}" in golden]
+        tensors = {key: golden[f"{name}.{key}"] for key in keys}
+        inputs = [tensors[key].requires_grad_() for key in ("x", "b") if key in tensors]
         y = filtered_lrelu(
-            x,
-            up_filter,
-            down_filter,
-            bias,
+            tensors["x"],
+            tensors.get("fu"),
+            tensors.get("fd"),
+            tensors.get("b"),
             up=case["up"],
             down=case["down"],
             padding=tuple(case["padding"]),
