@@ -82,7 +82,7 @@ def _start(
     options = f"-y -loglevel error -nostdin {source} {colours} {target}".split()
     try:
         return subprocess.Popen(
-            [ffmpeg, *options, str(path)],
+            [ffmpeg, *options, str(path.absolute())],  # "a:b.mp4" would name a protocol
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=messages,

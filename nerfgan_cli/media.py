@@ -4,6 +4,7 @@ A picture is a uint8 array [H, W, 3]. Videos are in `encoder.py`.
 """
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from nerfgan_cli.errors import UsageError
+from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import Rendering
 
@@ -27,6 +28,10 @@ LARGEST_FONT = 24
 
 def to_pixels(image: Tensor) -> NDArray[np.uint8]:  # [B, 3, H, W] in [-1, 1] -> [B, H, W, 3]
     """127.5·x + 128, clamped and cut off to integers, as the EG3D release writes its pictures."""
+    if not bool(image.isfinite().all()):
+        raise WeightsError(
+            "this model drew values that are not finite: use --precision fp32, or other weights."
+        )
     pixels = (image.float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
@@ -64,12 +69,15 @@ def tile(pictures: Sequence[Picture], columns: int, gap: int = 0) -> Picture:
 
 
 def captioned_grid(pictures: Sequence[Picture], captions: Sequence[str], columns: int) -> Picture:
-    """A grid in which each picture has its caption above it."""
+    """A grid in which each picture has its caption above it; cells are as wide as either."""
     font = _fitting_font(captions, max(picture.shape[1] for picture in pictures))
-    cells = [
-        np.concatenate([_caption(caption, font, picture.shape[1]), picture])
-        for picture, caption in zip(pictures, captions, strict=True)
-    ]
+    longest = ceil(max(font.getlength(caption) for caption in captions)) + 4
+    cells = []
+    for picture, caption in zip(pictures, captions, strict=True):
+        missing = max(longest - picture.shape[1], 0)
+        sides = (missing // 2, missing - missing // 2)
+        picture = np.pad(picture, ((0, 0), sides, (0, 0)), constant_values=PAPER[0])
+        cells.append(np.concatenate([_caption(caption, font, picture.shape[1]), picture]))
     return tile(cells, columns, GAP)
 
 

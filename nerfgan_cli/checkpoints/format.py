@@ -39,7 +39,7 @@ DTYPES = {
     torch.bool: "BOOL",
 }
 
-FACTORIES = (torch.randn, torch.empty, torch.zeros, torch.ones, torch.full)
+FACTORIES = (torch.randn, torch.rand, torch.empty, torch.zeros, torch.ones, torch.full)
 BYTES = 4  # of a weight
 MARGIN = 1 << 24  # bytes; for small things that are not in the file
 
@@ -111,7 +111,7 @@ class Blank(TorchFunctionMode):
                 raise WeightsError(
                     f"{self.source} describes a larger network than it holds: get the file again."
                 )
-            if func is torch.randn and "generator" not in kwargs:
+            if func in (torch.randn, torch.rand) and "generator" not in kwargs:
                 func = torch.empty
         return func(*args, **kwargs)
 

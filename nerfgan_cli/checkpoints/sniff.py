@@ -48,6 +48,10 @@ EMPTY = FileKind("empty", "empty", AGAIN)
 UNKNOWN = FileKind("unknown", "of a kind that nerfgan does not know")
 
 
+PICKLE_NAMES = (".pkl", ".pickle")
+IMPORT = re.compile(rb"[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")  # GLOBAL or INST of protocol 0
+
+
 def sniff(path: Path) -> FileKind:
     """Names the kind of a file or folder."""
     if path.is_dir():
@@ -79,8 +83,8 @@ def sniff_content(path: Path, head: bytes) -> FileKind:
         return TFLITE
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return HTML
-    if is_pickle(head):
-        return PICKLE
+    if is_pickle(head) or (path.suffix in PICKLE_NAMES and IMPORT.search(head)):
+        return PICKLE  # of protocol 0 or 1 in the second case: for the safe reader to refuse
     if path.suffix == ".onnx" or (head[:1] == b"\x08" and b"pytorch" in head[:64]):
         return ONNX
     if path.suffix in (".index", ".meta", ".pb") or ".data-00000-of-" in path.name:

@@ -30,12 +30,12 @@ class Entry:
         return f"download {self.address} ({self.licence}) and nerfgan convert {name} -o {target}"
 
 
-# The files of the EG3D release (image resolution - rays per side).
+# The files of the EG3D release (image resolution - rays per side). Its ffhq512-64 is documented but
+# was never published.
 ZOO = {
     name: Entry(about, f"{EG3D_FILES}/{name}.pkl", EG3D_LICENCE)
     for name, about in (
-        ("ffhq512-64", "EG3D, faces of FFHQ"),
-        ("ffhq512-128", "EG3D, faces of FFHQ, more rays"),
+        ("ffhq512-128", "EG3D, faces of FFHQ"),
         ("ffhqrebalanced512-64", "EG3D, faces, poses rebalanced"),
         ("ffhqrebalanced512-128", "EG3D, faces, poses rebalanced; best from the side"),
         ("afhqcats512-128", "EG3D, cats of AFHQ"),

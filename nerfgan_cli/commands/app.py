@@ -111,7 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # the second when a terminal closes, where there is one
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminate)
     try:
         command = typer.main.get_command(app)
         with command.make_context("nerfgan", arguments) as context:

@@ -127,9 +127,9 @@ def lay_out(out: Path, grid: bool | None, seeds: list[int], views: int) -> Layou
     if is_file and grid is False and len(seeds) * views > 1:
         raise UsageError(f"{len(seeds) * views} separate pictures need a folder: give -o one.")
     if is_file:
-        return Layout([out], out.with_suffix(".json"))
+        return Layout([out], out.with_name(f"{out.name}.json"))
     if grid:
-        return Layout([out / "grid.png"], out / "grid.json")
+        return Layout([out / "grid.png"], out / "grid.png.json")
     names = [f"seed{seed:04d}" for seed in seeds]
     if views > 1:
         names = [f"{name}-view{view:02d}" for name in names for view in range(views)]

@@ -10,7 +10,7 @@ MOST_SEEDS = 10_000
 
 
 def parse_seeds(text: str) -> list[int]:
-    """ "7", "0-15" or "0,3,8-11", in the order given."""
+    """ "7", "0-15" or "0,3,8-11", in the order given, each once."""
     seeds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
@@ -21,7 +21,7 @@ def parse_seeds(text: str) -> list[int]:
         if len(seeds) + last - first >= MOST_SEEDS:
             raise UsageError(f"--seeds {text!r} are more than {MOST_SEEDS} seeds: give fewer.")
         seeds.extend(range(first, last + 1))
-    return seeds
+    return list(dict.fromkeys(seeds))
 
 
 def parse_angles(option: str, text: str, limit: float = 360.0) -> list[float]:

@@ -83,7 +83,10 @@ def command(
     people = [Person(seed, truncation, truncation_cutoff) for seed in parse_seeds(seeds)]
     size = parse_batch(batch)
     options = DrawOptions(resolution=resolution, noise_mode=noise.value, ray_chunk=ray_chunk)
-    with replacing(out.with_suffix(".json")) as notes_file, video_writer(out, fps) as write:
+    with (
+        replacing(out.with_name(f"{out.name}.json")) as notes_file,
+        video_writer(out, fps) as write,
+    ):
         models = [model] if side_by_side is None else [model, side_by_side]
         sources = [open_source(name, device, precision) for name in models]
         panels = []

@@ -37,8 +37,9 @@ def set_precision(network: nn.Module, precision: str, device: torch.device) -> s
     """Makes the convolutions compute in `precision`; returns its name, `auto` resolved."""
     if precision == "auto":
         precision = "bf16" if bf16_is_fast(device) else "fp32"
-    dtype = DTYPES[precision]
     for module in network.modules():
         if hasattr(module, "compute_dtype"):
-            vars(module)["compute_dtype"] = dtype
+            # Half precision overflows where nothing clamps; the release never uses it there.
+            safe = precision != "fp16" or getattr(module, "conv_clamp", None) is not None
+            vars(module)["compute_dtype"] = DTYPES[precision] if safe else torch.float32
     return precision

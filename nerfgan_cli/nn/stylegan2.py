@@ -119,6 +119,7 @@ class SynthesisBlock(nn.Module):
         self.in_channels = in_channels
         self.num_conv = 2 if in_channels else 1
         self.num_ws = self.num_conv + 1
+        self.conv_clamp = conv_clamp
         self.compute_dtype = torch.float32  # of the convolutions
         if not in_channels:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))

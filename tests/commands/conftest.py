@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from cli import Done  # of this folder
-from golden import ROOT as GOLDENS
+from cli import ROOT, Done  # of this folder
 from golden import Golden, filled
 
 from nerfgan_cli.checkpoints.format import save_model
@@ -66,4 +65,6 @@ def write(tmp_path_factory, name, model):
 @pytest.fixture(scope="session")
 def golden_checkpoint():
     """The bytes of a small checkpoint in the official format."""
-    return Golden(GOLDENS / "eg3d_checkpoint.npz").array("pickle_recent").tobytes()
+    return (
+        Golden(ROOT / "tests" / "goldens" / "eg3d_checkpoint.npz").array("pickle_recent").tobytes()
+    )

@@ -36,7 +36,7 @@ def test_no_model(nerfgan, verb):
     [
         ("ffhq512-129", "did you mean ffhq512-128?"),
         ("afhqcats", "did you mean afhqcats512-128?"),
-        ("xyzzy", "ffhq512-64"),
+        ("xyzzy", "ffhq512-128"),
     ],
 )
 def test_unknown_model(nerfgan, verb, name, nearest):

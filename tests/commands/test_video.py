@@ -33,7 +33,7 @@ def film(nerfgan, tmp_path, teacher):
         facts = next(reader)
         width, height = facts["size"]
         frames = [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
-        return facts, frames, json.loads(out.with_suffix(".json").read_text())
+        return facts, frames, json.loads(out.with_name(f"{out.name}.json").read_text())
 
     return run
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -146,3 +147,22 @@ def test_nothing_of_ours_uses_an_unsafe_reader():
     unsafe = re.compile(f"{readers}|{torchs}")
     for path in (ROOT / "nerfgan_cli").rglob("*.py"):
         assert not unsafe.search(path.read_text()), path
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+@pytest.mark.parametrize("verb", ["convert", "info"])
+def test_the_oldest_protocols_are_refused_too(protocol, verb, tmp_path):
+    """They carry no mark at the beginning, but import names all the same."""
+
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    source = tmp_path / "evil.pkl"
+    source.write_bytes(pickle.dumps({"G_ema": Evil()}, protocol))
+    arguments = [verb, str(source)] + (
+        ["-o", str(tmp_path / "o.safetensors")] if verb == "convert" else []
+    )
+    assert main(arguments) == 5
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "o.safetensors").exists()

@@ -31,6 +31,10 @@ def _load_fill() -> ModuleType:
 fill = _load_fill()
 
 
+if "NERFGAN_GOLDENS" in os.environ and not any(ROOT.glob("*.npz")):
+    raise FileNotFoundError(f"NERFGAN_GOLDENS is {ROOT}, which holds no golden files (*.npz)")
+
+
 class Golden:
     """One golden file: arrays as tensors, settings in `meta`, inputs made by name."""
 

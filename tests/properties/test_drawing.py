@@ -73,7 +73,8 @@ def test_precision_reaches_every_block_and_can_be_undone(generator):
     assert dtypes() == {torch.float32}
     for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)):
         assert set_precision(generator, name, cpu) == name
-        assert dtypes() == {dtype}
+        # The backbone has no clamp: half precision would overflow in it.
+        assert dtypes() == ({dtype, torch.float32} if name == "fp16" else {dtype})
     assert set_precision(generator, "auto", cpu) == ("bf16" if bf16_is_fast(cpu) else "fp32")
     set_precision(generator, "fp32", cpu)
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from nerfgan_cli.encoder import even_sides, video_writer
-from nerfgan_cli.errors import InputError, NerfganError, UsageError
+from nerfgan_cli.errors import InputError, NerfganError, UsageError, WeightsError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import Rendering
 from nerfgan_cli.media import (
@@ -72,10 +72,13 @@ def test_captions_stand_above_unchanged_pictures(side):
     sheet = captioned_grid(cells, ["seed 3  yaw -30", "seed 12345  yaw +30  pitch -20"], columns=2)
     strip = sheet.shape[0] - side
     assert 8 < strip < 40
-    assert (sheet[strip:, :side] == cells[0]).all()
-    for left in (0, side + 2):
-        assert (sheet[:strip, left : left + side] < 128).any(), "a caption was not drawn"
-        assert (sheet[0, left : left + side] == 255).all(), "a caption is cut off at its top"
+    cell = (sheet.shape[1] - 2) // 2
+    assert cell >= side
+    for left, expected in zip((0, cell + 2), cells, strict=True):
+        inset = left + (cell - side) // 2
+        assert (sheet[strip:, inset : inset + side] == expected).all()
+        assert (sheet[:strip, left : left + cell] < 128).any(), "a caption was not drawn"
+        assert (sheet[0, left : left + cell] == 255).all(), "a caption is cut off at its top"
 
 
 def test_enlarging_keeps_proportions():
@@ -244,3 +247,20 @@ def test_an_encoder_that_starts_while_we_are_interrupted(tmp_path, monkeypatch):
         write(picture(8, 8))
     started[0].communicate()
     assert not any(out.iterdir())
+
+
+def test_captions_are_never_cut() -> None:
+    """On small pictures the cells grow: ink stays clear of both edges of the strip."""
+    picture = np.full((16, 16, 3), 128, np.uint8)
+    sheet = captioned_grid([picture], ["seed 123456789  yaw -20  pitch +10.25"], columns=1)
+    assert sheet.shape[1] > 100
+    assert (sheet[:, 0] == 255).all()
+    assert (sheet[:, -1] == 255).all()
+    assert (sheet[-16:] == 128).sum() == picture.size
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    image = torch.zeros(1, 3, 4, 4)
+    image[0, 1, 2, 3] = torch.nan
+    with pytest.raises(WeightsError, match="fp32"):
+        to_pixels(image)
