@@ -111,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: huge pages for large tensors
     for name in ("SIGTERM", "SIGHUP"):  # the second when a terminal closes, where there is one
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminate)

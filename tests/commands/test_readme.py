@@ -71,3 +71,10 @@ def test_examples_in_this_test_are_found(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(f"{__name__}.README", tmp_path / "README.md")
     assert shown_commands() == [["nerfgan", "image", "--seeds", "1"], ["make", "test"]]
+
+
+def test_nothing_is_left_to_fill_in():
+    text = README.read_text()
+    assert "<!--" not in text
+    for name in re.findall(r"benchmarks/(\w+)\.py", text):
+        assert (ROOT / "benchmarks" / f"{name}.py").exists(), name

@@ -27,8 +27,12 @@ def input_name(text: str) -> str:
     return match.group(1)
 
 
+def factor(text: str) -> float:
+    """The factor at the end of such a sentence."""
+    match = re.search(r"\*\s*([\d.]+)$", text)
+    return float(match.group(1)) if match else 1.0
+
+
 def stated_input(text: str, shape: Any) -> Tensor:
-    """The input that such a sentence describes, with its factor."""
-    factor = re.search(r"\*\s*([\d.]+)$", text)
-    x = fixed_input(input_name(text), shape)
-    return x * float(factor.group(1)) if factor else x
+    """The input that such a sentence describes."""
+    return fixed_input(input_name(text), shape) * factor(text)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from golden import Golden, assert_close, filled, fixed_input, goldens
-from stylegan3_case import input_name, stated_input
+from stylegan3_case import factor, input_name, stated_input
 
 from nerfgan_cli.nn.mapping import MappingNetwork
 from nerfgan_cli.nn.stylegan3 import SynthesisInput, SynthesisLayer
@@ -70,13 +70,8 @@ def test_synthesis_layer(path: Path) -> None:
         gradients = torch.autograd.grad(y, list(inputs.values()), dy)
         for key, gradient in zip(inputs, gradients, strict=True):
             # Of a doubled input, the file has the gradient with respect to the undoubled one.
-            scale = factor(case["input"]) if key == "x" else 1
+            scale = factor(case["input"]) if key == "x" else 1.0
             assert_close(gradient * scale, golden[f"{name}.d{key}"], tolerance, floor=0)
-
-
-def factor(text: str) -> float:
-    match = re.search(r"\*\s*([\d.]+)$", text)
-    return float(match.group(1)) if match else 1.0
 
 
 def layer_spec(case: dict[str, Any]) -> LayerSpec:
