@@ -13,6 +13,7 @@ command, and may stand anywhere.
 """
 
 import errno
+import os
 import signal
 import sys
 import traceback
