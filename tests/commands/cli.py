@@ -1,6 +1,7 @@
 """Running `nerfgan` as a user would, and what it answered."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,11 @@ class Done(NamedTuple):
             assert word in self.err
 
 
+def heed_interrupts() -> None:
+    """For a new process: a shell that runs tests in the background has them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments: object, **variables: str) -> "subprocess.Popen[str]":
     """Starts `nerfgan` as a process of its own, for signals and pipes."""
     return subprocess.Popen(
@@ -36,4 +42,5 @@ def start(*arguments: object, **variables: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )

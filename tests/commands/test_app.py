@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 import typer
-from cli import ROOT, start  # of this folder
+from cli import ROOT, heed_interrupts, start  # of this folder
 
 from nerfgan_cli import __version__
 from nerfgan_cli.commands import app
@@ -183,7 +183,11 @@ app.VERBS["sleep"] = "Sleep."
 sys.exit(app.main(["sleep"]))
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     while not (tmp_path / "started").exists():
         assert process.poll() is None
