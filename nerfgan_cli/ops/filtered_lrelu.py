@@ -26,7 +26,7 @@ from nerfgan_cli.ops.bias_act import LRELU_SLOPE
 
 # Measured on a CPU: larger blocks multiply more zeros, larger strips leave the cache.
 BLOCK_OUTPUTS = 4
-STRIP_VALUES = 8192  # columns × channels: 5 MB at 178 up-sampled rows
+STRIP_VALUES = 3 << 19  # rows × columns × channels of a strip: 6 MB
 MAX_STRIP_COLUMNS = 32
 RANK_TOLERANCE = 1e-7  # singular values below this share of the largest vanish in float32
 
@@ -122,17 +122,21 @@ def _add_image(
     up_y, up_x = operator.up_y.tiles(rows), operator.up_x.tiles(columns)
     # D_x is cut along its columns, so that each strip adds to the outputs that it reaches.
     down_y, down_x = operator.down_y.tiles(rows), operator.down_x.transposed().tiles(columns)
+    n = 0
     for t in range(up_x.count):
-        n = min(columns, width - t * columns)
+        if n != min(columns, width - t * columns):  # the first strip, or a narrower last one
+            n = min(columns, width - t * columns)
+            narrow = x.new_zeros(up_y.size(H), len(up_x.blocks), n, C)
+            size = max(down_y.size(height), down_y.lead + up_y.outputs)
+            strip = x.new_zeros(size, n, C)
+            half = x.new_empty(down_y.outputs, len(down_y.blocks), n, C)
         inputs, taps = up_x.window(t, W)
         across = up_x.blocks[:, :n, taps].flatten(0, 1)
-        narrow = x.new_empty(up_y.size(H), len(up_x.blocks), n, C)
-        multiply(across, x[:, inputs], _inside(narrow, up_y.lead, H).flatten(1, 2))
+        multiply(across, x[:, inputs], narrow[up_y.lead :][:H].flatten(1, 2))
 
-        strip = x.new_empty(max(down_y.size(height), down_y.lead + up_y.outputs), n, C)
         up_y.sum_of_terms(narrow, strip[down_y.lead :])
-        activate(_inside(strip, down_y.lead, height))
-        half = x.new_empty(down_y.outputs, len(down_y.blocks), n, C)
+        strip[down_y.lead + height : down_y.lead + up_y.outputs] = 0  # beyond the image
+        activate(strip[down_y.lead :][:height])
         down_y.each_term(strip, half)
 
         outputs, taps = down_x.window(t, y.shape[1])
@@ -144,19 +148,12 @@ def _add_image(
 
 def _tile_sizes(operator: Operator, x: Tensor) -> tuple[int, int]:
     """Rows per block and columns per strip of the up-sampled image."""
+    height, width = operator.up_y.outputs, operator.up_x.outputs
     if x.device.type not in ("cpu", "meta"):  # what is counted is what a CPU does
-        everything = operator.up_y.outputs + operator.up_x.outputs
-        return everything, everything  # few large products
+        return height, width + operator.up_x.up * operator.down_x.down  # few large products
     multiple = lcm(operator.up_x.up, operator.down_x.down)  # a strip starts at a whole sample
-    columns = min(STRIP_VALUES // x.shape[-1], MAX_STRIP_COLUMNS)
+    columns = min(STRIP_VALUES // (height * x.shape[-1]), MAX_STRIP_COLUMNS)
     return BLOCK_OUTPUTS, max(columns // multiple, 1) * multiple
-
-
-def _inside(buffer: Tensor, lead: int, count: int) -> Tensor:
-    """The rows between the margins of a buffer, which are set to zero."""
-    buffer[:lead] = 0
-    buffer[lead + count :] = 0
-    return buffer[lead : lead + count]
 
 
 class _Activated(torch.autograd.Function):
