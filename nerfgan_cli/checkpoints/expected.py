@@ -11,13 +11,11 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.channels import channels_at, resolutions_between
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
-from nerfgan_cli.nn.superresolution_presets import PRESETS, RGB, W_DIM
+from nerfgan_cli.nn.superresolution_presets import PRESETS, RGB
 
 Shape: TypeAlias = tuple[int, ...]
 Named: TypeAlias = Iterator[tuple[str, Shape]]
 
-PLANES_RESOLUTION = 256
-PLANES_CHANNELS = 96  # of the three planes
 FEATURES = 32
 HIDDEN = 64  # of the decoder
 FILTER = (4, 4)
@@ -42,9 +40,10 @@ def generator_tensors(config: EG3DConfig) -> dict[str, Shape]:
     )
     if preset.own_filter:
         tensors["superresolution.resample_filter"] = FILTER
-    tensors.update(_block("superresolution.block0.", FEATURES, first, middle, RGB, W_DIM))
-    tensors.update(_block("superresolution.block1.", first, second, preset.resolution, RGB, W_DIM))
-    tensors.update(_linear("decoder.net.0.", FEATURES, HIDDEN))
+    prefix, w_dim = "superresolution.", config.w_dim
+    tensors.update(_block(f"{prefix}block0.", FEATURES, first, middle, RGB, w_dim))
+    tensors.update(_block(f"{prefix}block1.", first, second, preset.resolution, RGB, w_dim))
+    tensors.update(_linear("decoder.net.0.", config.plane_channels, HIDDEN))
     tensors.update(_linear("decoder.net.2.", HIDDEN, 1 + FEATURES))
     return tensors
 
@@ -76,9 +75,9 @@ def _channels(config: EG3DConfig | DiscriminatorConfig, resolution: int) -> int:
 
 def _planes(config: EG3DConfig) -> Named:
     width = 0
-    for resolution in resolutions_between(4, PLANES_RESOLUTION):
+    for resolution in resolutions_between(4, config.plane_resolution):
         prefix, out = f"backbone.synthesis.b{resolution}.", _channels(config, resolution)
-        yield from _block(prefix, width, out, resolution, PLANES_CHANNELS, config.w_dim)
+        yield from _block(prefix, width, out, resolution, 3 * config.plane_channels, config.w_dim)
         width = out
 
 

@@ -29,14 +29,10 @@ from nerfgan_cli.nn.mapping import MappingNetwork, conditioning_label
 from nerfgan_cli.nn.rays import camera_rays
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork
 from nerfgan_cli.nn.superresolution import SuperResolved, build_superresolution
-from nerfgan_cli.nn.superresolution_presets import W_DIM
 from nerfgan_cli.nn.volume import Rendered, draw_samples, ray_limits, render, sample_points
 
 __all__ = ["EG3D", "PRESETS", "EG3DConfig"]
 
-# The same in every EG3D generator.
-PLANE_RESOLUTION = 256
-PLANE_CHANNELS = 32
 FEATURE_CHANNELS = 32  # of the rendering; the first three are its RGB
 
 
@@ -47,8 +43,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.synthesis = SynthesisNetwork(
             config.w_dim,
-            PLANE_RESOLUTION,
-            3 * PLANE_CHANNELS,
+            config.plane_resolution,
+            3 * config.plane_channels,
             config.channel_base,
             config.channel_max,
             config.conv_clamp,
@@ -79,13 +75,16 @@ class EG3D(Generator):
             FEATURE_CHANNELS,
             config.superresolution_clamp,
             config.superresolution_antialias,
+            config.w_dim,
         )
-        self.decoder = Decoder(PLANE_CHANNELS, FEATURE_CHANNELS, config.decoder_lr_multiplier)
-        if self.superresolution.preset.resolution != config.img_resolution or self.w_dim != W_DIM:
+        self.decoder = Decoder(
+            config.plane_channels, FEATURE_CHANNELS, config.decoder_lr_multiplier
+        )
+        if self.superresolution.preset.resolution != config.img_resolution:
             raise InputError(
-                f"{config.superresolution} turns style codes of {W_DIM} into images of "
-                f"{self.superresolution.preset.resolution}², not of {self.w_dim} into "
-                f"{config.img_resolution}²: choose another super-resolution, w_dim or resolution."
+                f"{config.superresolution} makes images of "
+                f"{self.superresolution.preset.resolution}², not of {config.img_resolution}²: "
+                "choose another super-resolution or resolution."
             )
 
     def config(self) -> dict[str, Any]:
@@ -109,7 +108,7 @@ class EG3D(Generator):
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
         """The planes, with each texel's features side by side in memory, as the renderer wants."""
         image = self.backbone.synthesis(ws, options.noise_mode, options.generator)
-        planes = image.reshape(len(ws), 3, PLANE_CHANNELS, *image.shape[2:])
+        planes = image.reshape(len(ws), 3, -1, *image.shape[2:])
         texels = planes.permute(0, 1, 3, 4, 2).contiguous()
         return Subject(ws, texels.permute(0, 1, 4, 2, 3))
 

@@ -38,6 +38,8 @@ class EG3DConfig:
     camera_preset: str = "ffhq"
     mapping_layers: int = 2
     conditioning_scale: float = 1.0  # of the camera that the mapping sees; 0: it sees none
+    plane_resolution: int = 256  # in every release, as are the channels
+    plane_channels: int = 32  # of each of the three planes
     channel_base: int = 32768
     channel_max: int = 512
     conv_clamp: float | None = None

@@ -70,6 +70,7 @@ class Student(Generator):
             config.feature_channels,
             config.superresolution_clamp,
             config.superresolution_antialias,
+            latent.w_dim,
         )
         output = self.superresolution.preset.resolution
         if output != config.img_resolution:

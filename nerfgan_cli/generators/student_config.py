@@ -5,6 +5,7 @@ What the paper leaves open is a field here. Defaults follow the recommendations 
 """
 
 from dataclasses import dataclass, field, replace
+from math import log2
 
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import HALF_PRECISION_CLAMP, EG3DConfig
@@ -21,7 +22,7 @@ class LatentConfig:
     z_dim: int = 512
     c_dim: int = 25
     w_dim: int = 512
-    num_ws: int = 14  # of every 256² tri-plane backbone
+    num_ws: int = 14  # of the released 256² tri-plane backbones
     mapping_layers: int = 2
     conditioning_scale: float = 1.0  # of the camera that the mapping sees; 0: it sees none
 
@@ -103,6 +104,7 @@ def student_config(
             z_dim=teacher.z_dim,
             c_dim=teacher.c_dim,
             w_dim=teacher.w_dim,
+            num_ws=2 * int(log2(teacher.plane_resolution)) - 2,
             mapping_layers=teacher.mapping_layers,
             conditioning_scale=teacher.conditioning_scale,
         ),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.nn.stylegan2 import SynthesisBlock
-from nerfgan_cli.nn.superresolution_presets import PRESETS, RGB, W_DIM, Preset
+from nerfgan_cli.nn.superresolution_presets import PRESETS, RGB, Preset
 from nerfgan_cli.ops.fir import RESAMPLE_TAPS, fir_filter
 from nerfgan_cli.ops.resize import resize
 
@@ -30,6 +30,7 @@ class SuperResolution(nn.Module):
         in_channels: int = 32,
         conv_clamp: float | None = None,
         antialias: bool = True,  # of the resizing to `input_resolution`
+        w_dim: int = 512,
     ) -> None:
         super().__init__()
         self.preset = preset
@@ -39,17 +40,17 @@ class SuperResolution(nn.Module):
         (first, second), (up0, up1) = preset.channels, preset.up
         middle = preset.input_resolution * up0
         self.block0 = SynthesisBlock(
-            in_channels, first, W_DIM, middle, RGB, up=up0, conv_clamp=conv_clamp
+            in_channels, first, w_dim, middle, RGB, up=up0, conv_clamp=conv_clamp
         )
         self.block1 = SynthesisBlock(
-            first, second, W_DIM, middle * up1, RGB, up=up1, conv_clamp=conv_clamp
+            first, second, w_dim, middle * up1, RGB, up=up1, conv_clamp=conv_clamp
         )
 
     def forward(
         self,
         rgb: Tensor,  # [B, 3, h, h]
         x: Tensor,  # [B, in_channels, h, h]
-        ws: Tensor,  # [B, L, 512]; only the last vector is used
+        ws: Tensor,  # [B, L, w_dim]; only the last vector is used
         noise_mode: str = "none",
         generator: torch.Generator | None = None,
     ) -> SuperResolved:
@@ -82,9 +83,10 @@ def build_superresolution(
     in_channels: int = 32,
     conv_clamp: float | None = None,
     antialias: bool = True,
+    w_dim: int = 512,
 ) -> SuperResolution:
     """The module that a checkpoint names."""
     preset = PRESETS.get(name.rpartition(".")[2])
     if preset is None:
         raise UsageError(f"unknown super-resolution {name!r}: use one of {', '.join(PRESETS)}.")
-    return SuperResolution(preset, in_channels, conv_clamp, antialias)
+    return SuperResolution(preset, in_channels, conv_clamp, antialias, w_dim)

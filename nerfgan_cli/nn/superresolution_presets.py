@@ -6,7 +6,6 @@ resolution: 13 GFLOP for 512², where the teacher's layers, 256 and 128 wide, ta
 
 from dataclasses import dataclass
 
-W_DIM = 512  # whatever w_dim the generator has (eg3d.md 15, point 22)
 RGB = 3
 
 
@@ -38,4 +37,5 @@ PRESETS = {
     "Light512": Preset(128, (64, 32), (2, 2), own_filter=False),
     "Light256": Preset(64, (64, 32), (2, 2), own_filter=False),
     "Light128": Preset(64, (64, 32), (1, 2), own_filter=False),
+    "Light64": Preset(32, (64, 32), (1, 2), own_filter=False),
 }

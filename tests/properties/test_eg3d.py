@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.checkpoints.expected import generator_tensors
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
 from nerfgan_cli.generators.eg3d import EG3D, EG3DConfig
@@ -187,6 +188,20 @@ def test_gradients_reach_every_part() -> None:
 
 
 def test_super_resolution_must_fit() -> None:
-    for wrong in ({"img_resolution": 256}, {"w_dim": 64}):
-        with torch.device("meta"), pytest.raises(InputError, match="choose another"):
-            EG3D(replace(SMALL, **wrong))
+    with torch.device("meta"), pytest.raises(InputError, match="choose another"):
+        EG3D(replace(SMALL, img_resolution=256))
+
+
+def test_planes_and_codes_of_other_sizes() -> None:
+    config = replace(
+        SMALL, w_dim=24, plane_resolution=32, plane_channels=5, superresolution="Light128"
+    )
+    small = build(config)
+    ws = small.mapping(torch.randn(2, 16), PRESETS["ffhq"].frontal())
+    subject = small.prepare(ws)
+    assert ws.shape == (2, 8, 24)
+    assert subject.planes is not None
+    assert subject.planes.shape == (2, 3, 5, 32, 32)
+    assert small.draw(subject, cameras(2)).image.shape == (2, 3, 128, 128)
+    shapes = {name: tuple(tensor.shape) for name, tensor in small.state_dict().items()}
+    assert generator_tensors(config) == shapes
