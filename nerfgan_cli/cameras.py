@@ -19,6 +19,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from nerfgan_cli.camera_presets import NUMBERS
 from nerfgan_cli.errors import InputError
 
 Angle: TypeAlias = float | Sequence[float] | Tensor  # radians, one or [B]
@@ -27,9 +28,10 @@ Point: TypeAlias = tuple[float, float, float]
 LABEL_SIZE = 25  # 16 of cam2world, 9 of the intrinsics, both row-major
 ORIGIN: Point = (0.0, 0.0, 0.0)
 UP: Point = (0.0, 1.0, 0.0)
-FFHQ_FOCAL = 4.2647  # 2985.29 / 700, FFHQ and AFHQ as released
 
 POSE_TOLERANCE = 1e-3  # of rotation and last row
+# Bounds of ours, no published limits: wider than any camera in use (fields of view of 118° to 2.9°,
+# a centre that crops put near the middle), and passed by any intrinsics that were left in pixels.
 FOCAL_RANGE = (0.3, 20.0)
 CENTER_RANGE = (0.3, 0.7)
 
@@ -103,6 +105,14 @@ class Camera:
             torch.cat([camera.intrinsics for camera in cameras]),
         )
 
+    def cropped(self, left: Tensor, top: Tensor, size: float) -> "Camera":  # [B], [B]
+        """The cameras of square parts of the pictures, in units of the picture's side."""
+        corner = torch.stack([left, top], dim=1)
+        intrinsics = self.intrinsics.clone()
+        intrinsics[:, :2, 2] -= corner
+        intrinsics[:, :2] /= size
+        return Camera(self.cam2world, intrinsics)
+
     def mirrored(self) -> "Camera":
         """The camera of the horizontally flipped picture."""
         intrinsics = self.intrinsics.clone()
@@ -128,13 +138,7 @@ class CameraPreset:
         return self.at()
 
 
-PRESETS: dict[str, CameraPreset] = {
-    "ffhq": CameraPreset(pivot=(0.0, 0.0, 0.2), radius=2.7, focal=FFHQ_FOCAL),
-    "afhq": CameraPreset(pivot=(0.0, 0.0, -0.06), radius=2.7, focal=FFHQ_FOCAL),
-    # ShapeNet cars as trained, and as the release's own videos show them (closer, cropped).
-    "cars": CameraPreset(pivot=ORIGIN, radius=1.3, focal=525 / 512),
-    "cars-video": CameraPreset(pivot=ORIGIN, radius=1.7, focal=1.7074),
-}
+PRESETS = {name: CameraPreset(*numbers) for name, numbers in NUMBERS.items()}
 
 
 def intrinsics_matrix(focal: float, center: tuple[float, float] = (0.5, 0.5)) -> Tensor:  # [3, 3]
@@ -232,8 +236,6 @@ def find_problems(camera: Camera) -> list[tuple[int, str]]:
         intrinsics[:, 1:] * intrinsics.new_tensor([[1, 0, 0], [1, 1, 1]])
         - intrinsics.new_tensor([[0, 0, 0], [0, 0, 1]])
     )
-    focal = intrinsics[:, (0, 1), (0, 1)]
-    center = intrinsics[:, :2, 2]
     checks = [  # in order of blame: only the first that fails is told
         (infinite > 0, infinite, "{} of its 25 numbers are not finite: remove it or mend them"),
         (
@@ -259,17 +261,19 @@ def find_problems(camera: Camera) -> list[tuple[int, str]]:
             "its intrinsics are off the form f s x / 0 f y / 0 0 1 by {:.3g}: transpose them if "
             "they are stored by columns",
         ),
-        (
-            _outside(focal, FOCAL_RANGE),
-            focal[:, 0],
-            "its focal length {:.4g} is not between 0.3 and 20 image sides: divide intrinsics in "
-            "pixels by the size of the image",
-        ),
-        (
-            _outside(center, CENTER_RANGE),
-            center[:, 0],
-            "its principal point is not within 0.3 to 0.7 of the image (x is {:.4g}): divide "
-            "intrinsics in pixels by the size of the image",
+        *(
+            (
+                _outside(intrinsics[:, axis, column], limits),
+                intrinsics[:, axis, column],
+                f"its {name} = {{:.4g}} is not between {limits[0]} and {limits[1]:g} image sides: "
+                "divide intrinsics in pixels by the size of the image",
+            )
+            for name, axis, column, limits in (
+                ("focal length fx", 0, 0, FOCAL_RANGE),
+                ("focal length fy", 1, 1, FOCAL_RANGE),
+                ("principal point cx", 0, 2, CENTER_RANGE),
+                ("principal point cy", 1, 2, CENTER_RANGE),
+            )
         ),
     ]
     problems: dict[int, str] = {}
@@ -298,5 +302,5 @@ def _largest(x: Tensor) -> Tensor:  # [B, ...] -> [B]
     return x.abs().flatten(1).amax(dim=1)
 
 
-def _outside(x: Tensor, limits: tuple[float, float]) -> Tensor:  # [B, n] -> [B]
-    return ((x < limits[0]) | (x > limits[1])).any(dim=1)
+def _outside(x: Tensor, limits: tuple[float, float]) -> Tensor:  # [B] -> [B]
+    return (x < limits[0]) | (x > limits[1])

@@ -7,12 +7,11 @@ about a fixed head, at the distance that all FFHQ cameras share.
 import torch
 from torch import Tensor
 
-from nerfgan_cli.cameras import ORIGIN, Point, intrinsics_matrix
+from nerfgan_cli.cameras import ORIGIN, PRESETS, Point, intrinsics_matrix
 
 CAMERA_DISTANCE = 10.0  # of the reconstruction network, in its units
 FACE_UNIT = 0.27  # of the network's units in EG3D's world
 FACE_OFFSET = (0.0, 0.006, 0.161)
-FFHQ_RADIUS = 2.7
 FOCAL_PIXELS, CROP_PIXELS = 2985.29, 700  # 2985.29 = 1015·(1024/224)·(300/466.285)
 CORRECTED_CENTER: Point = (0.0, 0.0, 0.175)
 
@@ -40,7 +39,7 @@ def normalize_distance(
     middle = cam2world.new_tensor(center)
     direction = torch.nn.functional.normalize(cam2world[:, :3, 3] - middle, dim=1)
     pose = cam2world.clone()
-    pose[:, :3, 3] = middle + FFHQ_RADIUS * direction
+    pose[:, :3, 3] = middle + PRESETS["ffhq"].radius * direction
     return pose
 
 
