@@ -111,7 +111,7 @@ def main() -> None:
     print(
         f"{torch.get_num_threads()} threads, median (range) of {repeats} in ms: plain, ours, ratio"
     )
-    print(f"{'layer':14}{'forward':>48}{'forward + backward':>50}{'differences':>20}")
+    print(f"{'layer':14}{'forward':>52}{'forward + backward':>55}{'differences':>14}")
     totals: dict[str, list[float]] = {"forward": [0, 0], "forward + backward": [0, 0]}
     for spec, count in layer_kinds():
         problem = Problem(spec)

@@ -15,7 +15,7 @@ from nerfgan_cli.generators.eg3d import PRESETS as TEACHERS
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PRESETS as STUDENTS
 from nerfgan_cli.generators.student_config import student_config
-from nerfgan_cli.metrics.cost import Cost, cost, parameter_count, without_data
+from nerfgan_cli.metrics.cost import Cost, cost, parameter_count
 
 
 def count(generator: Generator, rays: int) -> Cost:
@@ -33,7 +33,7 @@ def main() -> None:
             generator: Generator = (
                 EG3D(teacher) if name == "teacher" else Student(student_config(name, teacher))
             )
-            without_data(generator.eval())
+            generator.eval().to("meta")
             total = count(generator, rays)
             print(
                 f"| {name} | {rays}² → 512² | {total.flops / 1e9:.1f} "

@@ -31,7 +31,6 @@ from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.precision import set_precision
 
 PERSON = Person(seed=7, truncation=0.7)
-OPTIONS = DrawOptions()
 SMALL = EG3DConfig(
     img_resolution=256,
     raw_resolution=32,
@@ -56,9 +55,9 @@ class Seconds(NamedTuple):
 @torch.inference_mode()
 def time_bare_renders(panel: Panel) -> Seconds:
     """Drawing all views of a subject that is prepared."""
-    subject = prepare_subject(panel.generator, PERSON, OPTIONS)
+    subject = prepare_subject(panel.generator, PERSON, panel.options)
     start = Seconds.now()
-    for _ in draw_views(panel.generator, subject, panel.cameras, OPTIONS, panel.batch):
+    for _ in draw_views(panel.generator, subject, panel.cameras, panel.options, panel.batch):
         pass
     return Seconds.now().since(start)
 
@@ -67,7 +66,7 @@ def time_video(panel: Panel, path: Path) -> Seconds:
     """From the seed to the finished file."""
     start = Seconds.now()
     with video_writer(path, fps=30) as write:
-        for frame in draw_frames([panel], [PERSON], OPTIONS, "image"):
+        for frame in draw_frames([panel], [PERSON], "image"):
             write(frame)
     return Seconds.now().since(start)
 
@@ -90,7 +89,7 @@ def main() -> None:
     generator.eval().requires_grad_(False)
     precision = set_precision(generator, arguments.precision, torch.device("cpu"))
     cameras = swing(PRESETS[generator.camera_preset], arguments.frames, yaw=0.5, pitch=0.0)
-    panel = Panel(generator, cameras, arguments.batch)
+    panel = Panel(generator, cameras, DrawOptions(), arguments.batch)
     time_bare_renders(panel._replace(cameras=cameras[:2]))  # warms up
     walls, processors = [], []
     with TemporaryDirectory() as folder:

@@ -17,9 +17,9 @@ def replacing(path: Path) -> Iterator[Path]:
     it before long work tells at once whether the folder can be written to.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder: give -o the name of a file.")
+        raise InputError(f"{path} is a folder: choose the name of a file.")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is not a regular file: give -o another name.")
+        raise InputError(f"{path} is not a regular file: choose another name.")
     # A folder, because a program that we started may write a little longer than we live.
     folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -38,5 +38,5 @@ def make_folder(folder: Path) -> None:
         reason = (error.strerror or "refused").lower()
         raise InputError(
             f"cannot write into {folder.parent} ({reason}): "
-            "check the folder and its permissions, or give another -o."
+            "check the folder and its permissions, or choose another one."
         ) from error

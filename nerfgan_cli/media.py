@@ -3,7 +3,8 @@
 A picture is a uint8 array [H, W, 3]. Videos are in `encoder.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from math import ceil
 from pathlib import Path
 from typing import TypeAlias
@@ -30,7 +31,7 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:  # [B, 3, H, W] in [-1, 1] ->
     """127.5·x + 128, clamped and cut off to integers, as the EG3D release writes its pictures."""
     if not bool(image.isfinite().all()):
         raise WeightsError(
-            "this model drew values that are not finite: use --precision fp32, or other weights."
+            "this model drew values that are not finite: choose precision fp32, or other weights."
         )
     pixels = (image.float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).cpu().numpy()
@@ -51,34 +52,46 @@ def pictures_of(rendering: Rendering, what: str) -> NDArray[np.uint8]:  # [B, H,
     if what == "raw":
         return to_pixels(rendering.image_raw)
     if rendering.depth is None:
-        raise UsageError("this model draws no depth: use --what image, or a volumetric model.")
+        raise UsageError("this model draws no depth: draw its image, or use a volumetric model.")
     return to_pixels(depth_to_image(rendering.depth))
 
 
-def tile(pictures: Sequence[Picture], columns: int, gap: int = 0) -> Picture:
+def tile(pictures: Sequence[Picture], columns: int) -> Picture:
     """Pictures in rows, left to right; each cell is as large as the largest picture."""
     height = max(picture.shape[0] for picture in pictures)
     width = max(picture.shape[1] for picture in pictures)
     rows = -(-len(pictures) // columns)
-    size = rows * (height + gap) - gap, columns * (width + gap) - gap
-    sheet = np.full((*size, 3), PAPER, dtype=np.uint8)
+    sheet = np.full((rows * height, columns * width, 3), PAPER, dtype=np.uint8)
     for index, picture in enumerate(pictures):
-        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        top, left = index // columns * height, index % columns * width
         sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return sheet
 
 
-def captioned_grid(pictures: Sequence[Picture], captions: Sequence[str], columns: int) -> Picture:
-    """A grid in which each picture has its caption above it; cells are as wide as either."""
-    font = _fitting_font(captions, max(picture.shape[1] for picture in pictures))
-    longest = ceil(max(font.getlength(caption) for caption in captions)) + 4
-    cells = []
-    for picture, caption in zip(pictures, captions, strict=True):
-        missing = max(longest - picture.shape[1], 0)
-        sides = (missing // 2, missing - missing // 2)
-        picture = np.pad(picture, ((0, 0), sides, (0, 0)), constant_values=PAPER[0])
-        cells.append(np.concatenate([_caption(caption, font, picture.shape[1]), picture]))
-    return tile(cells, columns, GAP)
+def captioned_grid(
+    pictures: Iterable[Picture],  # all of one size
+    captions: Sequence[str],
+    columns: int,
+) -> Picture:
+    """A grid in which each picture has its caption above it; cells are as wide as either.
+
+    Pictures go to their places as they come: only the sheet grows with their number.
+    """
+    stream = iter(pictures)
+    first = next(stream)
+    height, width, _ = first.shape
+    font = _fitting_font(captions, width)
+    cell = max(width, ceil(max(font.getlength(caption) for caption in captions)) + 4)
+    strip = len(_caption("", font, cell))
+    rows = -(-len(captions) // columns)
+    size = rows * (strip + height + GAP) - GAP, columns * (cell + GAP) - GAP
+    sheet = np.full((*size, 3), PAPER, dtype=np.uint8)
+    for index, (picture, caption) in enumerate(zip(chain([first], stream), captions, strict=True)):
+        top, left = index // columns * (strip + height + GAP), index % columns * (cell + GAP)
+        sheet[top : top + strip, left : left + cell] = _caption(caption, font, cell)
+        inset = left + (cell - width) // 2
+        sheet[top + strip :, inset:][:height, :width] = picture
+    return sheet
 
 
 def enlarge(picture: Picture, height: int) -> Picture:

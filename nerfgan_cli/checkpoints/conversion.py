@@ -36,7 +36,8 @@ def convert(
     out: Path,
     key: str = "G_ema",  # or G, D
     plane_axes: str = "released",
-    camera_preset: str | None = None,  # None: as its options suggest
+    camera_preset: str | None = None,  # None: as its options record
+    half: bool = False,  # stores weights as float16
 ) -> Header:
     """Writes one network of an official checkpoint as a model of ours."""
     checkpoint = read_official(source)
@@ -54,9 +55,8 @@ def convert(
         training=checkpoint.training_facts(),
     )
     payloads = {name: Payload("F32", tensor.array()) for name, tensor in stored.items()}
-    write_model(
-        out, architecture.kind, architecture.config, network.part_sizes(), provenance, payloads
-    )
+    kind, config, sizes = architecture.kind, architecture.config, network.part_sizes()
+    write_model(out, kind, config, sizes, provenance, payloads, half)
     return read_header(out)
 
 

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from nerfgan_cli.checkpoints.container import Entry, Payload
 from nerfgan_cli.checkpoints.header import (
+    Header,
     compare_tensors,
     read_header,
     refuse_names,
@@ -44,7 +45,12 @@ BYTES = 4  # of a weight
 MARGIN = 1 << 24  # bytes; for small things that are not in the file
 
 
-def save_model(path: Path, model: nn.Module, provenance: Provenance) -> None:
+def save_model(
+    path: Path,
+    model: nn.Module,
+    provenance: Provenance,
+    half: bool = False,  # stores weights as float16: half the size, loaded as float32
+) -> None:
     """Writes a generator or a discriminator; the same model gives the same bytes."""
     kind, config = describe(model)
     parameters: dict[str, int] = {}
@@ -52,7 +58,13 @@ def save_model(path: Path, model: nn.Module, provenance: Provenance) -> None:
         part = name.partition(".")[0]
         parameters[part] = parameters.get(part, 0) + parameter.numel()
     payloads = {name: to_payload(tensor) for name, tensor in model.state_dict().items()}
-    write_model(path, kind, config, parameters, provenance, payloads)
+    write_model(path, kind, config, parameters, provenance, payloads, half)
+
+
+def rewrite_model(source: Path, out: Path, half: bool) -> Header:
+    """The same model in another file, for example in half the size."""
+    save_model(out, load_network(source), read_header(source).provenance, half)
+    return read_header(out)
 
 
 def load_model(path: Path | str, device: torch.device | str = "cpu") -> Generator:
@@ -67,11 +79,12 @@ def load_network(path: Path | str, device: torch.device | str = "cpu") -> nn.Mod
     """The network in the file, a generator or a discriminator, in evaluation mode."""
     path = Path(path)
     header = read_header(path)
-    size = sum(entry.nbytes for entry in header.entries.values())
+    size = sum(entry.numel for entry in header.entries.values()) * BYTES
     with Blank(size, str(path)):
         model = build(header.kind, header.config)
+    stored = DTYPES | {torch.float32: "F16"} if header.half else DTYPES
     expected = {
-        name: Entry(DTYPES[tensor.dtype], tuple(tensor.shape))
+        name: Entry(stored[tensor.dtype], tuple(tensor.shape))
         for name, tensor in model.state_dict().items()
     }
     compare_tensors(str(path), header.entries, expected)

@@ -37,6 +37,7 @@ class Header:
     parameters: dict[str, int]  # trained numbers of each part
     provenance: Provenance
     entries: dict[str, Entry]
+    half: bool = False  # whether float32 tensors are stored as float16
 
 
 def write_model(
@@ -46,8 +47,11 @@ def write_model(
     parameters: Mapping[str, int],
     provenance: Provenance,
     payloads: Mapping[str, Payload],
+    half: bool = False,  # stores float32 tensors as float16
 ) -> None:
     """Writes a model whose tensors are at hand as arrays; needs no torch."""
+    if half:
+        payloads = {name: to_half(payload) for name, payload in payloads.items()}
     wrong = [name for name, payload in payloads.items() if not is_finite(payload)]
     refuse_names(
         str(path), wrong, "would have NaN or infinite values in", "use an earlier checkpoint"
@@ -59,6 +63,7 @@ def write_model(
             "config": config,
             "parameters": parameters,
             "provenance": provenance.to_json(),
+            "half": half,
         },
         allow_nan=False,
     )
@@ -81,6 +86,7 @@ def read_header(path: Path) -> Header:
         data["parameters"],
         Provenance.from_json(data["provenance"]),
         container.entries,
+        data.get("half", False),
     )
 
 
@@ -99,7 +105,8 @@ def parse_description(path: Path, text: str) -> dict[str, Any]:
     types = {"version": int, "kind": str, "config": dict, "parameters": dict, "provenance": dict}
     if not isinstance(data, dict) or any(type(data.get(k)) is not t for k, t in types.items()):
         raise InputError(f"{path} has a damaged description: get the file again.")
-    if not all(type(count) is int for count in data["parameters"].values()):
+    counts = data["parameters"].values()
+    if not all(type(n) is int for n in counts) or type(data.get("half", False)) is not bool:
         raise InputError(f"{path} has a damaged description: get the file again.")
     return data
 
@@ -130,6 +137,14 @@ def refuse_names(source: str, names: Iterable[str], what: str, advice: str) -> N
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     plural = "s" if len(names) > 1 else ""
     raise WeightsError(f"{source} {what} tensor{plural} {shown}{more}: {advice}.")
+
+
+def to_half(payload: Payload) -> Payload:
+    """Numbers beyond float16 become infinite."""
+    if payload.dtype != "F32":
+        return payload
+    with np.errstate(over="ignore"):
+        return Payload("F16", payload.numbers.astype(np.float16))
 
 
 def is_finite(payload: Payload) -> bool:

@@ -55,7 +55,7 @@ class OfficialCheckpoint:
         if key not in self.networks:
             present = ", ".join(self.networks) or "none"
             raise InputError(
-                f"{self.name} has no network {key}: use --network with one it has ({present})."
+                f"{self.name} has no network {key}: choose one that it has ({present})."
             )
         return self.networks[key]
 

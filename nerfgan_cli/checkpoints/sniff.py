@@ -56,6 +56,8 @@ def sniff(path: Path) -> FileKind:
     """Names the kind of a file or folder."""
     if path.is_dir():
         return sniff_folder(path)
+    if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
+        raise InputError(f"{path} is not a regular file: give a model file (.safetensors).")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)

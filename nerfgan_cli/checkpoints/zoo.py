@@ -67,15 +67,18 @@ def names() -> list[str]:
 
 
 def find_model(model: str | None) -> Path:
-    """The file that `--model` means: by name, a file, or the newest one of a run folder."""
+    """The file that is meant: by name, a file, or the newest one of a run folder.
+
+    A bare word is a name first; what has a separator or a suffix, and exists, is a path.
+    """
     if model is None:
         raise WeightsError(
-            "no model was given: use --model with a file, a run folder or one of "
-            f"{', '.join(names())}."
+            f"no model was given: name a file, a run folder or one of {', '.join(names())}."
         )
-    if model in names():
-        return installed(model) or _lacking(model)
     path = Path(model).expanduser()
+    is_word = path.name == model and not path.suffix
+    if model in names() and (is_word or not path.exists()):
+        return installed(model) or _lacking(model)
     if path.is_dir():
         return _newest_checkpoint(path)
     if path.exists():

@@ -7,6 +7,9 @@ when the verb is used, so it may import torch at its top; `nerfgan --help` impor
     def command(source: Annotated[Path, typer.Argument(...)], json: Json = False) -> None:
         \"\"\"What `nerfgan convert --help` says.\"\"\"
 
+A verb with verbs of its own is a package that has `VERBS` instead: `nerfgan data check` is
+`commands/data/check.py`.
+
 A command returns when it is done and raises an error of `errors.py` when it cannot. Options that
 several commands have are in `commands/options.py`. `--debug` belongs to the program, not to a
 command, and may stand anywhere.
@@ -20,7 +23,7 @@ import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Annotated, Any, cast
 
 import typer
@@ -33,8 +36,10 @@ from nerfgan_cli.errors import NerfganError, UsageError
 VERBS = {
     "image": "Draw pictures of seeds, from any camera.",
     "video": "Draw a video in which the camera moves around seeds.",
+    "train": "Train a recipe, or continue its run.",
     "convert": "Turn an official checkpoint into a safe file, without running it.",
     "info": "Say what a model is, where it came from and what its licence asks.",
+    "data": "Prepare and check the pictures and cameras that training needs.",
     "doctor": "List what is installed, what is missing, and what to do about it.",
 }
 
@@ -47,22 +52,46 @@ OUT_OF_MEMORY = "out of memory: try a smaller --batch, --ray-chunk or --resoluti
 class Verbs(TyperGroup):
     """The group of all verbs; a verb's module is imported when it is looked up."""
 
+    package = "nerfgan_cli.commands"
+    verbs = VERBS
+
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(VERBS)
+        return list(self.verbs)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in VERBS:
-            near = get_close_matches(cmd_name, VERBS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(VERBS)}."
+        if cmd_name not in self.verbs:
+            near = get_close_matches(cmd_name, self.verbs, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(self.verbs)}."
             raise UsageError(f"there is no command {cmd_name!r}: {hint}")
-        module = import_module(f"nerfgan_cli.commands.{cmd_name.replace('-', '_')}")
+        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        if hasattr(module, "VERBS"):
+            return group_of(module)
         verb = typer.Typer(add_completion=False, rich_markup_mode=None)
-        verb.command(cmd_name, short_help=VERBS[cmd_name])(module.command)
+        verb.command(cmd_name, short_help=self.verbs[cmd_name])(module.command)
         return typer.main.get_command(verb)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl(list(self.verbs.items()))
+
+
+def group_of(module: ModuleType) -> Any:
+    """A verb that has verbs of its own; alone, it shows its help."""
+
+    class Below(Verbs):
+        package = module.__name__
+        verbs = module.VERBS
+
+    group = typer.Typer(cls=Below, add_completion=False, rich_markup_mode=None)
+
+    @group.callback(help=module.__doc__, invoke_without_command=True)
+    def pass_on(context: typer.Context) -> None:
+        """What stands before the verb is meant for all verbs below it."""
+        context.default_map = dict.fromkeys(module.VERBS, context.default_map)
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+
+    return typer.main.get_command(group)
 
 
 def print_version(asked: bool) -> None:
@@ -95,7 +124,7 @@ def program(
     # What stands before the verb becomes the verb's default.
     given = {"json": json, "device": device.value}
     if seed is not None:
-        given["seeds"] = seed
+        given |= {"seeds": seed, "seed": seed}
     context.default_map = dict.fromkeys(VERBS, given)
 
 

@@ -1,4 +1,7 @@
-"""`nerfgan convert`: an official pickle becomes a safe file, without running anything in it."""
+"""`nerfgan convert`: an official pickle becomes a safe file, without running anything in it.
+
+A model of ours can be written anew, in half the size.
+"""
 
 from enum import Enum
 from pathlib import Path
@@ -7,7 +10,10 @@ from typing import Annotated
 import typer
 
 from nerfgan_cli.checkpoints.conversion import convert
+from nerfgan_cli.checkpoints.sniff import sniff
+from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.commands.options import Json, print_result
+from nerfgan_cli.commands.parsing import parse_file
 from nerfgan_cli.errors import UsageError
 
 
@@ -27,18 +33,21 @@ class PlaneAxes(str, Enum):
     zy = "zy"
 
 
-class Domain(str, Enum):
-    """Cameras of the published models."""
+class CameraName(str, Enum):
+    """The keys of `cameras.PRESETS`."""
 
     ffhq = "ffhq"
     afhq = "afhq"
     cars = "cars"
+    cars_video = "cars-video"
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IN.pkl", help="An official checkpoint.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="An official .pkl; a model or run of nerfgan.")
+    ],
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="OUT.safetensors", help="The file to write.")
+        str, typer.Option("-o", "--out", metavar="OUT.safetensors", help="The file to write.")
     ],
     network: Annotated[
         NetworkName, typer.Option("--network", help="G_ema draws best; D is the discriminator.")
@@ -48,27 +57,51 @@ def command(
         typer.Option("--plane-axes", help="Other than released for retrained models only."),
     ] = PlaneAxes.released,
     camera: Annotated[
-        Domain | None,
-        typer.Option("--camera", help="Cameras of the model; default: as its options say."),
+        CameraName | None,
+        typer.Option(
+            "--camera",
+            help="Cameras to draw it from; default: those that it records. cars are the cameras "
+            "that cars were trained on, cars-video those of the release's videos.",
+        ),
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store weights as float16: half the size.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Turn an official EG3D checkpoint into a .safetensors file, without running it."""
-    if out.exists() and source.exists() and out.samefile(source):
+    """Turn an official EG3D checkpoint into a .safetensors file, without running it.
+
+    Given a model or a run folder of nerfgan instead, writes its model anew, with --half in half
+    the size.
+    """
+    if Path(out).exists() and source.exists() and source.samefile(out):
         raise UsageError(f"{out} is the input: give -o another name.")
-    if out.suffix != ".safetensors":
-        raise UsageError(f"{out} does not end in .safetensors: give -o such a name.")
-    header = convert(source, out, network.value, plane_axes.value, camera and camera.value)
+    target = parse_file(out, ".safetensors")
+    if source.is_dir() or sniff(source).name == "safetensors":
+        from nerfgan_cli.checkpoints.format import rewrite_model  # needs torch, the rest does not
+
+        asked = (network, plane_axes, camera)
+        if asked != (NetworkName.G_ema, PlaneAxes.released, None):
+            raise UsageError(
+                f"{source} is a model of nerfgan already: --network, --plane-axes and --camera are "
+                "for official files, leave them out."
+            )
+        header = rewrite_model(find_model(str(source)), target, half)
+    else:
+        axes, cameras = plane_axes.value, camera and camera.value
+        header = convert(source, target, network.value, axes, cameras, half)
     parameters = sum(header.parameters.values())
     result = {
-        "out": str(out),
+        "out": str(target),
         "kind": header.kind,
-        "network": network.value,
+        "network": header.provenance.network,
         "parameters": parameters,
         "tensors": len(header.entries),
         "source": header.provenance.source,
         "sha256": header.provenance.sha256,
         "licence": header.provenance.licence,
     }
-    text = f"{out}: {header.kind}, {parameters:,} parameters, from {network.value} of {source.name}"
-    print_result(result, f"{text}\nlicence: {header.provenance.licence}", json)
+    origin = f"{header.provenance.network} of " if header.provenance.network else ""
+    text = f"{target}: {header.kind}, {parameters:,} parameters, from {origin}{source.name}"
+    licence = header.provenance.licence or "no terms beyond nerfgan's own"
+    print_result(result, f"{text}\nlicence: {licence}", json)

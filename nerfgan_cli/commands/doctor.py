@@ -23,7 +23,6 @@ OPTIONAL = {  # package, and what needs it
     "lpips": "the perceptual loss and metric",
     "insightface": "cropping photographs, and the identity metric",
     "scikit-image": "meshes",
-    "imageio": "reading videos",
 }
 HUB = "https://download.pytorch.org/models"
 # File, what needs it, where its authors publish it (weights of networks that measure).

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from nerfgan_cli.cameras import Camera
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.drawing import choose_preset, open_source, require
-from nerfgan_cli.commands.parsing import parse_angles, parse_batch, parse_seeds
+from nerfgan_cli.commands.parsing import is_folder, parse_angles, parse_batch, parse_seeds
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
@@ -24,7 +24,6 @@ from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, pre
 from nerfgan_cli.media import Picture, captioned_grid, pictures_of, write_png
 
 STEEPEST = 89.0  # degrees of pitch; straight from above no picture is upright
-OTHER_FORMATS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".mp4")
 
 
 class View(NamedTuple):
@@ -68,8 +67,8 @@ def command(
     batch: o.Batch = "auto",
     ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="PATH", help="A .png file, or a folder.")
-    ] = Path("image.png"),
+        str, typer.Option("--out", "-o", metavar="PATH", help="A .png file, or a folder.")
+    ] = "image.png",
     device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
@@ -83,7 +82,12 @@ def command(
     pitches = parse_angles("--pitch", pitch, STEEPEST)
     views = [View(*angles) for angles in product(pitches, parse_angles("--roll", roll), yaws)]
     size = parse_batch(batch)
-    options = DrawOptions(resolution=resolution, noise_mode=noise.value, ray_chunk=ray_chunk)
+    options = DrawOptions(
+        resolution=resolution,
+        raw_only=what != o.Shown.image,
+        noise_mode=noise.value,
+        ray_chunk=ray_chunk,
+    )
     shown = [(person, view) for person in people for view in views]
     layout = lay_out(out, grid, [person.seed for person in people], len(views))
     with replacing(layout.notes) as notes_file:  # tells at once if the folder cannot be written to
@@ -102,7 +106,7 @@ def command(
             else:
                 captions = [caption(person, view, views) for person, view in shown]
                 columns = count_columns(len(people), len(views), len(yaws))
-                write_png(captioned_grid(list(bar), captions, columns), layout.files[0])
+                write_png(captioned_grid(bar, captions, columns), layout.files[0])
         notes = source.notes() | {
             "files": [str(file) for file in layout.files],
             "what": what.value,
@@ -116,24 +120,22 @@ def command(
             ],
         }
         notes_file.write_text(dumps(notes, indent=2) + "\n")
-    o.print_result(notes, f"wrote {len(shown)} pictures to {out}", json)
+    o.print_result(notes, f"wrote {o.counted(len(shown), 'picture')} to {out}", json)
 
 
-def lay_out(out: Path, grid: bool | None, seeds: list[int], views: int) -> Layout:
+def lay_out(out: str, grid: bool | None, seeds: list[int], views: int) -> Layout:
     """The files for all pictures: one sheet, or one file for each."""
-    is_file = out.suffix.lower() == ".png" and not out.is_dir()
-    if out.suffix.lower() in OTHER_FORMATS:
-        raise UsageError(f"pictures are written as PNG, not {out.suffix}: end -o in .png.")
-    if is_file and grid is False and len(seeds) * views > 1:
-        raise UsageError(f"{len(seeds) * views} separate pictures need a folder: give -o one.")
-    if is_file:
-        return Layout([out], out.with_name(f"{out.name}.json"))
+    path = Path(out)
+    if not is_folder(out, ".png"):
+        if grid is False and len(seeds) * views > 1:
+            raise UsageError(f"{len(seeds) * views} separate pictures need a folder: give -o one.")
+        return Layout([path], path.with_name(f"{path.name}.json"))
     if grid:
-        return Layout([out / "grid.png"], out / "grid.png.json")
+        return Layout([path / "grid.png"], path / "grid.png.json")
     names = [f"seed{seed:04d}" for seed in seeds]
     if views > 1:
         names = [f"{name}-view{view:02d}" for name in names for view in range(views)]
-    return Layout([out / f"{name}.png" for name in names], out / "pictures.json")
+    return Layout([path / f"{name}.png" for name in names], path / "pictures.json")
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from nerfgan_cli.checkpoints.official import OfficialCheckpoint, read_official
 from nerfgan_cli.checkpoints.provenance import OFFICIAL_TERMS
 from nerfgan_cli.checkpoints.sniff import sniff
 from nerfgan_cli.checkpoints.zoo import find_model
-from nerfgan_cli.commands.options import Json, print_result
+from nerfgan_cli.commands.options import MODEL_HELP, Json, print_result
 
 KINDS = {
     "eg3d": "EG3D, a volumetric generator (teacher)",
@@ -22,7 +22,7 @@ NO_TERMS = "none beyond those of nerfgan and of the training data"
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name, a file or a run folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
     json: Json = False,
 ) -> None:
     """Say what a model is, where it came from and what its licence asks."""

@@ -51,11 +51,13 @@ class Noise(str, Enum):
     none = "none"
 
 
+MODEL_HELP = "A model: its name, a file or a run folder (as ./NAME if a model has that name too)."
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and only that.")]
 Device = Annotated[DeviceName, typer.Option("--device", help="Where to compute.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="MODEL", help="A model: its name, a file or a run folder."),
+    typer.Option("--model", metavar="MODEL", help=MODEL_HELP),
 ]
 
 # Of the commands that draw.
@@ -111,6 +113,11 @@ Fov = Annotated[
 Pivot = Annotated[
     str | None, typer.Option(metavar="X,Y,Z", help="What the camera looks at; else the model's.")
 ]
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 picture", "2 pictures" """
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:

@@ -1,7 +1,9 @@
-"""Texts of the command line that are lists: seeds, angles, points."""
+"""Texts of the command line: lists of seeds, angles and points; names of what is written."""
 
 import math
+import os
 import re
+from pathlib import Path
 
 from nerfgan_cli.errors import UsageError
 
@@ -49,6 +51,29 @@ def parse_batch(text: str) -> int | None:
     if not re.fullmatch(r"[1-9]\d{0,4}", text, re.ASCII):
         raise UsageError(f"--batch {text!r} is not a number of views: write auto or 1 or more.")
     return int(text)
+
+
+def parse_file(text: str, suffix: str) -> Path:
+    """The name of a file to write."""
+    path = Path(text)
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"-o {text!r} is not the name of a {suffix} file: end it in {suffix}.")
+    return path
+
+
+def is_folder(text: str, suffix: str) -> bool:
+    """Whether files go into a folder of this name; otherwise it is one file with the suffix."""
+    path = Path(text)
+    if text and (text.endswith(("/", os.sep)) or path.is_dir()):
+        return True
+    if path.suffix.lower() == suffix:
+        return False
+    if path.suffix or not text or path.name.startswith("."):
+        raise UsageError(
+            f"-o {text!r} is neither a {suffix} file nor a folder: "
+            f"end it in {suffix}, or in / for a folder."
+        )
+    return True
 
 
 def _numbers(text: str) -> list[float]:

@@ -2,25 +2,26 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from json import dumps
 from math import ceil, radians, sqrt
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from nerfgan_cli.camera_paths import ellipse, official_orbit, swing
 from nerfgan_cli.cameras import Camera, CameraPreset
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.drawing import choose_preset, open_source, require
-from nerfgan_cli.commands.parsing import parse_batch, parse_seeds
+from nerfgan_cli.commands.parsing import parse_batch, parse_file, parse_seeds
 from nerfgan_cli.encoder import even_sides, video_writer
-from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
-from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
+from nerfgan_cli.generators.drawing import Person, Subjects, choose_batch, draw_views
 from nerfgan_cli.media import Picture, enlarge, pictures_of, tile
 
 DEFAULT_YAW_RANGE = 30.0  # degrees
@@ -31,7 +32,8 @@ class Panel(NamedTuple):
 
     generator: Generator
     cameras: Camera  # of all frames
-    batch: int
+    options: DrawOptions
+    batch: int  # frames that are drawn at once
 
 
 def command(
@@ -52,7 +54,11 @@ def command(
     fps: Annotated[int, typer.Option(min=1, max=240, help="Frames per second.")] = 30,
     side_by_side: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="A second model, drawn at the right of the first."),
+        typer.Option(
+            metavar="MODEL",
+            help="A second model, drawn at the right of the first; --resolution then changes only "
+            "models that can draw at any.",
+        ),
     ] = None,
     radius: o.Radius = None,
     fov: o.Fov = None,
@@ -65,9 +71,9 @@ def command(
     precision: o.Precision = o.PrecisionName.auto,
     batch: o.Batch = "auto",
     ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="An .mp4 file.")] = Path(
-        "video.mp4"
-    ),
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="An .mp4 file.")
+    ] = "video.mp4",
     device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
@@ -78,38 +84,44 @@ def command(
     along that of EG3D's own videos. Several seeds share the picture. A JSON file beside the video
     says what it shows.
     """
-    if out.suffix.lower() != ".mp4":
-        raise UsageError(f"a video is an MP4 file, and {out} does not end so: end -o in .mp4.")
+    file = parse_file(out, ".mp4")
     people = [Person(seed, truncation, truncation_cutoff) for seed in parse_seeds(seeds)]
     size = parse_batch(batch)
-    options = DrawOptions(resolution=resolution, noise_mode=noise.value, ray_chunk=ray_chunk)
+    options = DrawOptions(
+        resolution=resolution,
+        raw_only=what != o.Shown.image,
+        noise_mode=noise.value,
+        ray_chunk=ray_chunk,
+    )
     with (
-        replacing(out.with_name(f"{out.name}.json")) as notes_file,
-        video_writer(out, fps) as write,
+        replacing(file.with_name(f"{file.name}.json")) as notes_file,
+        video_writer(file, fps) as write,
     ):
         models = [model] if side_by_side is None else [model, side_by_side]
         sources = [open_source(name, device, precision) for name in models]
+        generators = [source.generator for source in sources]
+        size = size or min(map(choose_batch, generators))
         panels = []
-        for source in sources:
+        for source, own in zip(sources, fit_resolution(generators, options), strict=True):
             require(source, what.value)
             preset = choose_preset(source.generator, radius, fov, pivot)
             cameras = choose_path(preset, path.value, frames, yaw_range, pitch_range)
-            panels.append(Panel(source.generator, cameras, size or choose_batch(source.generator)))
-        drawn = draw_frames(panels, people, options, what.value)
+            panels.append(Panel(source.generator, cameras, own, size))
+        drawn = draw_frames(panels, people, what.value)
         hidden = not sys.stderr.isatty()
         with tqdm(drawn, total=frames, unit="frame", disable=hidden) as bar:
             for frame in bar:
                 write(frame)
         height, width, _ = even_sides(frame).shape
         notes = sources[0].notes() | {
-            "file": str(out),
+            "file": str(file),
             "side_by_side": str(sources[1].path) if side_by_side is not None else None,
             "seeds": [person.seed for person in people],
             "what": what.value,
             "truncation": truncation,
             "truncation_cutoff": truncation_cutoff,
             "noise": noise.value,
-            "resolution": resolution or sources[0].generator.raw_resolution,
+            "resolution": panels[0].options.resolution or generators[0].raw_resolution,
             "fps": fps,
             "width": width,
             "height": height,
@@ -117,7 +129,7 @@ def command(
         }
         notes_file.write_text(dumps(notes, indent=2) + "\n")
     seconds = frames / fps
-    o.print_result(notes, f"wrote {frames} frames ({seconds:.1f} s) to {out}", json)
+    o.print_result(notes, f"wrote {o.counted(frames, 'frame')} ({seconds:.1f} s) to {file}", json)
 
 
 def choose_path(
@@ -136,21 +148,42 @@ def choose_path(
     return walk(preset, frames, radians(yaw_range or 0), radians(pitch_range or 0))
 
 
-def draw_frames(
-    panels: list[Panel], people: list[Person], options: DrawOptions, what: str
-) -> Iterator[Picture]:
-    """Frame by frame, all people as all models draw them; each is prepared once."""
-    streams = [draw_panel(panel, person, options, what) for person in people for panel in panels]
-    columns = ceil(sqrt(len(people))) * len(panels)
-    for cells in zip(*streams, strict=True):
-        height = max(cell.shape[0] for cell in cells)
-        yield tile([enlarge(cell, height) for cell in cells], columns)
+def fit_resolution(generators: list[Generator], options: DrawOptions) -> list[DrawOptions]:
+    """The options of each: a resolution is for those that can draw any, if there is one."""
+    own = replace(options, resolution=None)
+    if not any(generator.any_resolution for generator in generators):
+        own = options  # for the generator to refuse
+    return [options if generator.any_resolution else own for generator in generators]
 
 
 @torch.inference_mode()
-def draw_panel(panel: Panel, person: Person, options: DrawOptions, what: str) -> Iterator[Picture]:
-    """One cell of the video over time."""
-    subject = prepare_subject(panel.generator, person, options)
-    cameras, batch = panel.cameras, panel.batch
-    for rendering in draw_views(panel.generator, subject, cameras, options, batch, person.seed):
-        yield from pictures_of(rendering, what)
+def draw_frames(panels: list[Panel], people: list[Person], what: str) -> Iterator[Picture]:
+    """Frame by frame, all people as all models draw them.
+
+    Cell by cell for as many frames as are drawn at once: what is in memory is these frames, and the
+    subjects that fit.
+    """
+    subjects = Subjects(next(panels[0].generator.parameters()).device)
+    columns = ceil(sqrt(len(people))) * len(panels)
+    for start in range(0, len(panels[0].cameras), panels[0].batch):
+        cells = [
+            draw_cell(panel, person, subjects, start, what) for person in people for panel in panels
+        ]
+        for pictures in zip(*cells, strict=True):
+            height = max(picture.shape[0] for picture in pictures)
+            yield tile([enlarge(picture, height) for picture in pictures], columns)
+
+
+def draw_cell(
+    panel: Panel,
+    person: Person,
+    subjects: Subjects,
+    start: int,  # number of the first frame
+    what: str,
+) -> NDArray[np.uint8]:  # [frames, H, W, 3]
+    """One cell of the video, for as many frames as are drawn at once."""
+    generator, cameras, options, batch = panel
+    subject = subjects.prepare(generator, person, options)
+    views = cameras[start : start + batch]
+    drawn = draw_views(generator, subject, views, options, batch, person.seed, start)
+    return np.concatenate([pictures_of(rendering, what) for rendering in drawn])

@@ -22,7 +22,7 @@ DEFAULT_RAY_CHUNK = 8192  # rays that are in memory at once
 
 
 class Rendering(NamedTuple):
-    image: Tensor  # [B, 3, H, W] in [-1, 1]
+    image: Tensor  # [B, 3, H, W] in [-1, 1]; `image_raw` if the options say raw_only
     image_raw: Tensor  # [B, 3, h, w] in [-1, 1], the first three channels of `features`
     features: Tensor  # [B, 32, h, w]
     depth: Tensor | None  # [B, 1, h, w], distance from the camera in world units; teachers only
@@ -37,9 +37,14 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """How to draw; what a generator has no use for, it ignores."""
+    """How to draw.
+
+    A generator without noise, rays or samples ignores what concerns them. It refuses a resolution
+    that it cannot draw: `Generator.any_resolution` tells.
+    """
 
     resolution: int | None = None  # side of the feature image, in rays; None: the model's own
+    raw_only: bool = False  # no super-resolution: `image` is `image_raw`
     noise_mode: str = "const"  # of the backbone's noise images
     ray_chunk: int = DEFAULT_RAY_CHUNK  # bounds the memory of volume rendering
     depth_multiplier: float = 1.0  # scales the samples per ray, coarse and fine
@@ -69,6 +74,7 @@ class Generator(nn.Module, ABC):
     img_resolution: int  # H = W of `image`
     raw_resolution: int  # h = w of `features` unless the options say otherwise
     camera_preset: str  # a key of `cameras.PRESETS`: pivot, radius and focal length of the domain
+    any_resolution: bool = False  # the options' resolution is free; else only `raw_resolution`
     has_depth: bool = False  # `Rendering.depth` is given
     has_density: bool = False  # `density(subject, points)` can be asked (meshes)
 

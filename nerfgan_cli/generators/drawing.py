@@ -17,8 +17,9 @@ from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering, S
 
 # Views at once: more gain nothing; on a CPU hardly any do, and the progress would be jerky.
 LARGEST_BATCH = {"cuda": 16, "mps": 4, "cpu": 4}
-MEMORY_SHARE = 1 / 8  # for one batch, of all memory and not of what is free: so that the same
-# command gives the same picture, to the last bit, on a machine that is busy with something else
+MEMORY_SHARE = 1 / 8  # for one batch, and for the subjects of a video; of all memory and not of
+# what is free: so that the same command gives the same picture, to the last bit, on a machine that
+# is busy with something else
 ASSUMED_MEMORY = 8 << 30  # where the system does not tell
 # Peak per pixel of the picture, in float32, as measured at 512² on a CPU: 1,790 for EG3D, 1,870
 # for the largest student, 340 for the lightest.
@@ -48,6 +49,28 @@ def prepare_subject(generator: Generator, person: Person, options: DrawOptions) 
     return generator.prepare(ws, _keyed(options, person.seed, 0, device))
 
 
+class Subjects:
+    """The people of a video, each prepared once as long as they fit a share of the memory.
+
+    The planes of a full-size EG3D take 25 MB. Whoever no longer fits is prepared again, and comes
+    out the same, each time; the first ones stay, since all are asked for in turn.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.left = int(MEMORY_SHARE * total_memory(device))  # bytes
+        self.kept: dict[tuple[Generator, Person], Subject] = {}
+
+    def prepare(self, generator: Generator, person: Person, options: DrawOptions) -> Subject:
+        if (generator, person) in self.kept:
+            return self.kept[generator, person]
+        subject = prepare_subject(generator, person, options)
+        size = sum(tensor.nbytes for tensor in subject if tensor is not None)
+        if size <= self.left:
+            self.left -= size
+            self.kept[generator, person] = subject
+        return subject
+
+
 def draw_views(
     generator: Generator,
     subject: Subject,  # one
@@ -55,6 +78,7 @@ def draw_views(
     options: DrawOptions,
     batch: int,
     seed: int = 0,  # of random noise
+    first: int = 0,  # number of the first view, for random noise
 ) -> Iterator[Rendering]:  # N views in order, at most `batch` at a time
     """Draws a subject from each camera."""
     device = next(generator.parameters()).device
@@ -62,7 +86,7 @@ def draw_views(
         batch = 1  # each view has a generator of its own, so that the batch size changes nothing
     for start in range(0, len(cameras), batch):
         views = cameras[start : start + batch].to(device)
-        yield generator.draw(subject, views, _keyed(options, seed, start + 1, device))
+        yield generator.draw(subject, views, _keyed(options, seed, first + start + 1, device))
 
 
 def choose_batch(generator: Generator) -> int:

@@ -58,6 +58,7 @@ class EG3D(Generator):
     """See the module. Tensors: `backbone`, `superresolution`, `decoder`."""
 
     kind = "eg3d"
+    any_resolution = True
     has_depth = True
     has_density = True
 
@@ -147,7 +148,7 @@ class EG3D(Generator):
         options: DrawOptions = DEFAULT_OPTIONS,
         official_raw: bool = False,
     ) -> Rendering:
-        """Super-resolution of a volume rendering.
+        """Super-resolution of a volume rendering, unless the options want none.
 
         `official_raw` gives the `image_raw` that the official program returns and has shown to the
         discriminator. Some of its modules add their first toRGB to it in place; `features` never
@@ -157,13 +158,16 @@ class EG3D(Generator):
         size = round(R**0.5)
         features = rendered.features.mT.reshape(B, FEATURE_CHANNELS, size, size)
         rgb = features[:, :3]
+        depth = rendered.depth.view(B, 1, size, size)
+        if options.raw_only:
+            return Rendering(rgb, rgb, features, depth)
         ws = subject.ws.expand(B, -1, -1)
         out: SuperResolved = self.superresolution(
             rgb, features, ws, self.eg3d_config.superresolution_noise, options.generator
         )
         if official_raw and self.superresolution.official_changes_rgb(size):
             rgb = out.first_rgb
-        return Rendering(out.image, rgb, features, rendered.depth.view(B, 1, size, size))
+        return Rendering(out.image, rgb, features, depth)
 
     def sample(self, subject: Subject, points: Tensor) -> Decoded:
         """Density and colours at points in world units: [B, N, 3] -> [B, N, 1], [B, N, 32]."""

@@ -6,8 +6,10 @@ Official checkpoints state it as constructor arguments (eg3d.md section 7); ours
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import dist
 from typing import Any
 
+from nerfgan_cli.camera_presets import NUMBERS
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.nn.volume_config import VolumeConfig
 
@@ -49,7 +51,8 @@ class EG3DConfig:
     superresolution_antialias: bool = True
     superresolution_noise: str = "none"
     volume: VolumeConfig = field(default_factory=VolumeConfig)
-    training: TrainingNotes = field(default_factory=TrainingNotes)
+    # A recipe does not state them: they follow from its [loss].
+    training: TrainingNotes = field(default_factory=TrainingNotes, metadata={"recipe": False})
 
     @staticmethod
     def from_official(
@@ -70,7 +73,7 @@ FFHQ_REBALANCED = TrainingNotes(gpc_reg_prob=0.8)
 AFHQ = TrainingNotes(gpc_reg_prob=0.8, avg_camera_pivot=(0.0, 0.0, -0.06))
 CARS = EG3DConfig(
     img_resolution=128,
-    camera_preset="cars",
+    camera_preset="cars-video",
     conditioning_scale=0.0,
     superresolution="SuperresolutionHybrid2X",
     volume=VolumeConfig(64, 64, ray_start=0.1, ray_end=2.6, box_warp=1.6, white_back=True),
@@ -114,7 +117,7 @@ def _from_official(init_kwargs: Mapping[str, Any], attributes: Mapping[str, Any]
         w_dim=init_kwargs["w_dim"],
         img_resolution=init_kwargs["img_resolution"],
         raw_resolution=attributes.get("neural_rendering_resolution", 64),
-        camera_preset=_camera_preset(volume, options.get("avg_camera_pivot")),
+        camera_preset=_camera_preset(options),
         mapping_layers=mapping.get("num_layers", 8),
         # A missing c_scale switches conditioning off, as in the official program.
         conditioning_scale=float(options.get("c_scale", 0)) if conditioned else 0.0,
@@ -163,11 +166,21 @@ def _training_notes(options: Mapping[str, Any]) -> TrainingNotes:
     )
 
 
-def _camera_preset(volume: VolumeConfig, pivot: Collection[float] | None) -> str:
-    """The domain, which checkpoints don't name: cars are the only ones on white."""
-    if volume.white_back:
-        return "cars"
-    return "afhq" if pivot is not None and tuple(pivot) == (0, 0, -0.06) else "ffhq"
+def _camera_preset(options: Mapping[str, Any]) -> str:
+    """The cameras whose pivot and radius are recorded, or those with the nearest ones.
+
+    The release records what its own programs draw with (eg3d.md 1.1). Of ShapeNet cars that is the
+    radius of its videos, 1.7, and not the 1.3 of the pictures that they were trained on.
+    """
+    pivot, radius = options.get("avg_camera_pivot"), options.get("avg_camera_radius")
+    if pivot is None or radius is None:  # not recorded: cars are the only ones on white
+        return "cars-video" if options.get("white_back") else "ffhq"
+
+    def distance(name: str) -> float:
+        preset = NUMBERS[name]
+        return dist((*preset.pivot, preset.radius), (*pivot, radius))
+
+    return min(NUMBERS, key=distance)
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: Collection[str]) -> None:

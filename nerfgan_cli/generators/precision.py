@@ -19,7 +19,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next((device for device, found in there.items() if found), "cpu")
     elif not there.get(name, True):
-        raise UsageError(f"this machine has no {name.upper()} device: use --device cpu.")
+        raise UsageError(f"this machine has no {name.upper()} device: choose cpu or auto.")
     return torch.device(name)
 
 

@@ -116,6 +116,8 @@ class Student(Generator):
         codes = self.renderer_mapping(ws, camera)
         features = self.features(codes, update_emas)
         rgb = features[:, :3]
+        if options.raw_only:
+            return Rendering(rgb, rgb, features, depth=None)
         image = self.superresolution(rgb, features, self._sr_styles(ws, codes)).image
         return Rendering(image, rgb, features, depth=None)
 

@@ -66,20 +66,6 @@ def _storage_key(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def without_data(module: nn.Module) -> nn.Module:
-    """Moves a module to the meta device, where it can be counted but no longer computes.
-
-    FIR filters keep their values: the rank of a radial one decides how much arithmetic it takes.
-    """
-    buffers = list(module.named_buffers())
-    filters = [(name, value) for name, value in buffers if name.endswith("down_filter")]
-    module.to("meta")
-    for name, value in filters:
-        owner, _, attribute = name.rpartition(".")
-        module.get_submodule(owner).register_buffer(attribute, value)
-    return module
-
-
 def cost(function: Callable[[], object]) -> Cost:
     """Runs `function` without gradients and counts what it does."""
     allocations = _AllocationMode()

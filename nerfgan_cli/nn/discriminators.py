@@ -39,6 +39,7 @@ class DiscriminatorBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
+        self.conv_clamp = conv_clamp
         self.compute_dtype = torch.float32  # of the convolutions
         self.register_buffer("resample_filter", fir_filter(RESAMPLE_TAPS))
         names = ["conv0", "conv1", "skip"] if in_channels else ["fromrgb", "conv0", "conv1", "skip"]

@@ -11,7 +11,7 @@ from nerfgan_cli.nn.layers import FullyConnectedLayer
 from nerfgan_cli.nn.mapping import MappingNetwork
 from nerfgan_cli.nn.stylegan3_filters import LayerSpec, StyleGAN3Config, layer_schedule
 from nerfgan_cli.ops.bias_act import bias_act
-from nerfgan_cli.ops.filtered_lrelu import filtered_lrelu
+from nerfgan_cli.ops.filtered_lrelu import filtered_lrelu, separate
 from nerfgan_cli.ops.modconv import DEMODULATION_EPS
 
 
@@ -81,6 +81,7 @@ class SynthesisLayer(nn.Module):
     magnitude_ema: Tensor
     up_filter: Tensor | None
     down_filter: Tensor | None
+    radial_taps: Tensor | None  # [2, K, T], of a radial down-filter: `separate`
 
     def __init__(
         self,
@@ -100,6 +101,10 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("magnitude_ema", torch.ones([]))
         self.register_buffer("up_filter", spec.up_filter())
         self.register_buffer("down_filter", spec.down_filter())
+        self.register_buffer("radial_taps", None, persistent=False)
+        self.separate_filter()
+        hook = SynthesisLayer.separate_filter
+        self.register_load_state_dict_post_hook(hook)  # type: ignore[no-untyped-call]
         self.affine = FullyConnectedLayer(w_dim, channels, bias_init=1)
 
     def forward(
@@ -114,7 +119,7 @@ class SynthesisLayer(nn.Module):
                 self.magnitude_ema.copy_(energy.lerp(self.magnitude_ema, self.magnitude_ema_beta))
         if self.spec.is_torgb:
             return self._project(x, self.affine(w))
-        spec = self.spec
+        spec, taps = self.spec, self.radial_taps
         scale_in, scale_out = self._modulation(self.affine(w))
         y = torch.addcmul(
             self.bias[:, None, None], self._convolve(x, scale_in), scale_out[:, :, None, None]
@@ -122,13 +127,19 @@ class SynthesisLayer(nn.Module):
         y = filtered_lrelu(
             y,
             self.up_filter,
-            self.down_filter,
+            self.down_filter if taps is None else (taps[0], taps[1]),
             up=spec.up,
             down=spec.down,
             padding=spec.padding * 2,
             clamp=self.conv_clamp,
         )
         return y.to(self.compute_dtype)
+
+    def separate_filter(self, *_: object) -> None:
+        """When made and after loading, not in every forward pass; not where there is no data."""
+        fir = self.down_filter
+        if fir is not None and fir.ndim == 2 and not fir.is_meta:
+            self.radial_taps = torch.stack(separate(fir))
 
     def _project(self, x: Tensor, styles: Tensor) -> Tensor:
         """The output projection: neither demodulation nor activation."""

@@ -54,7 +54,18 @@ class SuperResolution(nn.Module):
         noise_mode: str = "none",
         generator: torch.Generator | None = None,
     ) -> SuperResolved:
-        x, rgb = self._to_input_resolution(x), self._to_input_resolution(rgb)
+        rgb, x = self._to_input_resolution(rgb), self._to_input_resolution(x)
+        return self.enlarge(rgb, x, ws, noise_mode, generator)
+
+    def enlarge(
+        self,
+        rgb: Tensor,  # [B, 3, h, w], at the scale of `input_resolution`, whole or a part
+        x: Tensor,  # [B, in_channels, h, w]
+        ws: Tensor,
+        noise_mode: str = "none",
+        generator: torch.Generator | None = None,
+    ) -> SuperResolved:
+        """The two blocks alone."""
         ws = ws[:, -1:].float().expand(-1, self.block0.num_ws, -1)
         x, first_rgb = self.block0(x, rgb, ws, noise_mode, generator)
         _, image = self.block1(x, first_rgb, ws, noise_mode, generator)

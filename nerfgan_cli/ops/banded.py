@@ -1,9 +1,9 @@
 """FIR resampling along one axis as a banded matrix, and its product with an image.
 
 Inserting zeros, filtering and keeping every n-th sample multiplies by a matrix whose rows repeat
-one small block along a diagonal band (stylegan3.md 1.4 b). In channels-last memory the product is
-a batched GEMM of that block with overlapping windows of the image: nothing is rearranged, and few
-zeros are multiplied.
+one small block along a diagonal band (stylegan3.md 1.4, matrix form). In channels-last memory the
+product is a batched GEMM of that block with overlapping windows of the image: nothing is
+rearranged, and few zeros are multiplied.
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class Axis:
         return Axis(self.taps.flip(1), self.outputs, self.inputs, offset, self.down, self.up)
 
     def tiles(self, outputs: int) -> Tiles:
-        """Tiles of about `outputs` each. Three small operators: too little to cache."""
+        """Tiles of about `outputs` each. Made in each call: a few small operators on the taps."""
         K, T = self.taps.shape
         rows = -(-min(outputs, self.outputs) // self.up) * self.up  # a whole number of inputs
         first = -((T - 1 - self.offset) // self.up)  # input of the first output

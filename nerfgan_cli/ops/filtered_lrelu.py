@@ -15,7 +15,7 @@ float32 for half-precision images too: rounded taps would change the gain of eve
 
 from collections.abc import Callable
 from math import lcm, sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,16 @@ BLOCK_OUTPUTS = 4
 STRIP_VALUES = 3 << 19  # rows × columns × channels of a strip: 6 MB
 MAX_STRIP_COLUMNS = 32
 RANK_TOLERANCE = 1e-7  # singular values below this share of the largest vanish in float32
+
+# A filter: [T] for both axes, [Ty, Tx], or what `separate` makes of the latter; None: no filtering.
+Filter: TypeAlias = Tensor | tuple[Tensor, Tensor] | None
+
+
+def separate(fir: Tensor) -> tuple[Tensor, Tensor]:  # [Ty, Tx] -> [K, Ty], [K, Tx]
+    """Taps along y and along x, whose K outer products sum to the filter."""
+    left, values, right = torch.linalg.svd(fir.detach().double().cpu(), full_matrices=False)
+    rank = max(int((values > RANK_TOLERANCE * values[0]).sum()), 1)
+    return (left * values).T[:rank].to(fir), right[:rank].to(fir)
 
 
 class Operator(NamedTuple):
@@ -50,31 +60,34 @@ class Operator(NamedTuple):
 
 def filtered_lrelu(
     x: Tensor,  # [B, C, H, W]
-    up_filter: Tensor | None = None,  # [T] for both axes, or [Ty, Tx]
-    down_filter: Tensor | None = None,
+    up_filter: Filter = None,
+    down_filter: Filter = None,
     bias: Tensor | None = None,  # [C]
     *,
     up: int = 1,
     down: int = 1,
     padding: tuple[int, int, int, int] = (0, 0, 0, 0),  # x0, x1, y0, y1 in up-sampled pixels
     gain: float = sqrt(2),
-    slope: float = LRELU_SLOPE,  # in [0, 1]
+    slope: float = LRELU_SLOPE,  # not negative
     clamp: float | None = None,
     flip: bool = False,  # correlate with both filters instead of convolving
 ) -> Tensor:  # [B, C, H', W'], channels-last, in the dtype of x
     """Adds the bias, up-samples, applies gain · leaky ReLU and the clamp, down-samples.
 
-    Negative padding crops. The filters are constants: no gradient reaches them.
+    Negative padding crops. The filters are constants: no gradient reaches them. One of two
+    dimensions is separated in every call: `separate` it once where there are many.
     """
+    if slope < 0:  # the gradient goes by the sign of the activated value
+        raise ValueError(f"a leaky ReLU of slope {slope:g} has no gradient here: use 0 or more.")
     image = x.permute(0, 2, 3, 1).to(torch.promote_types(x.dtype, torch.float32))
     if bias is not None:
         image = image + bias.to(image.dtype)
     _, H, W, _ = image.shape
     x0, x1, y0, y1 = padding
-    taps_y, taps_x = _separate(up_filter, image, flip)
+    taps_y, taps_x = _taps(up_filter, image, flip)
     up_y = Axis.upsampling(taps_y, H, up, y0, y1)
     up_x = Axis.upsampling(taps_x, W, up, x0, x1)
-    taps_y, taps_x = _separate(down_filter, image, flip)
+    taps_y, taps_x = _taps(down_filter, image, flip)
     # The gain can sit in the down-filter, since clamp(g·v, ±κ) = g·clamp(v, ±κ/|g|).
     down_y = Axis.downsampling(gain * taps_y, up_y.outputs, down)
     down_x = Axis.downsampling(taps_x, up_x.outputs, down)
@@ -83,16 +96,14 @@ def filtered_lrelu(
     return y.to(x.dtype).permute(0, 3, 1, 2)
 
 
-def _separate(fir: Tensor | None, like: Tensor, flip: bool) -> tuple[Tensor, Tensor]:
-    """Taps along y and along x, [K, T] each, whose K outer products sum to the filter."""
+def _taps(fir: Filter, like: Tensor, flip: bool) -> tuple[Tensor, Tensor]:  # [K, Ty], [K, Tx]
+    """The filter as separable terms, for images like `like`."""
     if fir is None:
         return like.new_ones(1, 1), like.new_ones(1, 1)
-    fir = fir.detach().flip(tuple(range(fir.ndim))) if flip else fir.detach()
-    if fir.ndim == 1:
-        return fir.to(like)[None], fir.to(like)[None]
-    left, values, right = torch.linalg.svd(fir.double().cpu(), full_matrices=False)
-    rank = max(int((values > RANK_TOLERANCE * values[0]).sum()), 1)
-    return (left * values).T[:rank].to(like), right[:rank].to(like)
+    if isinstance(fir, Tensor):
+        fir = (fir.detach()[None],) * 2 if fir.ndim == 1 else separate(fir)
+    along_y, along_x = (taps.flip(1) if flip else taps for taps in fir)
+    return along_y.to(like), along_x.to(like)
 
 
 Activation = Callable[[Tensor], None]  # of a strip of the up-sampled image, in place
@@ -150,7 +161,7 @@ def _tile_sizes(operator: Operator, x: Tensor) -> tuple[int, int]:
     """Rows per block and columns per strip of the up-sampled image."""
     height, width = operator.up_y.outputs, operator.up_x.outputs
     if x.device.type not in ("cpu", "meta"):  # what is counted is what a CPU does
-        return height, width + operator.up_x.up * operator.down_x.down  # few large products
+        return height, width  # few large products
     multiple = lcm(operator.up_x.up, operator.down_x.down)  # a strip starts at a whole sample
     columns = min(STRIP_VALUES // (height * x.shape[-1]), MAX_STRIP_COLUMNS)
     return BLOCK_OUTPUTS, max(columns // multiple, 1) * multiple

@@ -27,7 +27,7 @@ def _nothing_is_left(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("verb", DRAW)
 def test_no_model(nerfgan, verb):
-    nerfgan(verb).refused(4, "--model", "ffhq512-128", "shapenetcars128-64")
+    nerfgan(verb).refused(4, "no model was given", "ffhq512-128", "shapenetcars128-64")
 
 
 @pytest.mark.parametrize("verb", DRAW)
@@ -95,6 +95,17 @@ def test_empty_and_damaged_files(nerfgan, tmp_path, teacher):
         nerfgan("video", "--model", path).refused(3, str(path))
 
 
+@pytest.mark.parametrize(
+    "verb", ["image --model", "video --model", "info", "convert -o a.safetensors"]
+)
+def test_a_pipe_is_not_waited_for(nerfgan, tmp_path, verb):
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)  # so that reading it would not hang this test
+    os.write(writer, bytes(1 << 14))
+    nerfgan(*verb.split(), tmp_path / "pipe").refused(3, "pipe is not a regular file")
+    os.close(writer)
+
+
 def test_folders(nerfgan, tmp_path):
     nerfgan("image", "--model", tmp_path).refused(3, "run folder")
     (tmp_path / "recipe.toml").touch()
@@ -141,6 +152,9 @@ def test_seed_syntax(nerfgan, teacher, verb, seeds):
         ("--precision", "fp8"),
         ("--device", "tpu"),
         ("-o", "picture.jpg"),
+        ("-o", "nope.txt"),
+        ("-o", ".png"),
+        ("-o", ""),
     ],
 )
 def test_image_options(nerfgan, teacher, option, value):
@@ -157,6 +171,8 @@ def test_image_options(nerfgan, teacher, option, value):
         ("--path", "spiral"),
         ("-o", "a.avi"),
         ("-o", "video"),
+        ("-o", ".mp4"),
+        ("-o", ""),
     ],
 )
 def test_video_options(nerfgan, teacher, option, value):
@@ -165,12 +181,17 @@ def test_video_options(nerfgan, teacher, option, value):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_a_device_that_is_not_there(nerfgan, teacher):
-    nerfgan("image", "--model", teacher, "--device", "cuda").refused(2, "no CUDA", "--device cpu")
+    nerfgan("image", "--model", teacher, "--device", "cuda").refused(2, "no CUDA", "choose cpu")
 
 
 def test_resolution_not_of_the_model(nerfgan, student):
     done = nerfgan("image", "--model", student, "--resolution", "32")
     done.refused(2, "resolution", "64")
+
+
+def test_resolution_of_neither_model(nerfgan, student):
+    models = ("--model", student, "--side-by-side", student)
+    nerfgan("video", *models, "--resolution", "32", "--frames", "1").refused(2, "64²", "32²")
 
 
 @pytest.mark.parametrize("verb", DRAW)
@@ -202,7 +223,7 @@ def test_places_that_cannot_be_written(nerfgan, tmp_path, verb, out, named):
     places = {"file": tmp_path / "file", "folder": tmp_path / "folder.mp4"}
     # It is told before the model is looked for.
     done = nerfgan(verb, "--model", "nowhere.safetensors", "-o", out.format(**places))
-    done.refused(3, named.format(**places), "-o")
+    done.refused(3, named.format(**places), "choose")
     assert not any((tmp_path / "folder.mp4").iterdir())
 
 
@@ -243,7 +264,7 @@ def test_no_ffmpeg(nerfgan, monkeypatch, tmp_path):
 
 
 def test_errors_with_json_leave_standard_output_empty(nerfgan):
-    nerfgan("image", "--json").refused(4, "--model")
+    nerfgan("image", "--json").refused(4, "no model was given")
     with pytest.raises(json.JSONDecodeError):
         json.loads(nerfgan("--json", "video").out)
 

@@ -10,6 +10,7 @@ from cli import ROOT
 from official_pickles import SOURCE, checkpoint, network
 from safetensors.numpy import load_file
 
+from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.expected import discriminator_tensors, generator_tensors
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import OFFICIAL_TERMS, Provenance, derived_licence
@@ -75,6 +76,18 @@ def out(tmp_path):
     return tmp_path / "model.safetensors"
 
 
+def test_own_model_in_half_the_size(write, out, tmp_path, nerfgan):
+    nerfgan("convert", write(checkpoint({"G_ema": generator()[1]})), "-o", out)
+    half = tmp_path / "half.safetensors"
+    result = json.loads(nerfgan("convert", out, "--half", "-o", half, "--json").out)
+    assert half.stat().st_size < 0.6 * out.stat().st_size
+    assert read_header(half).provenance == read_header(out).provenance
+    assert (result["network"], result["licence"]) == ("G_ema", OFFICIAL_TERMS)
+    again = nerfgan("convert", out, "--network", "D", "-o", half)
+    assert again.code == 2
+    assert "leave them out" in again.err
+
+
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_harmless_file_of_any_protocol(protocol, write, out, tmp_path, nerfgan):
     """The embedded source would leave a marker."""
@@ -133,6 +146,40 @@ def test_options_reach_the_architecture(write, out, nerfgan):
     header = read_header(out)
     assert header.config["volume"]["plane_axes"] == "zy"
     assert header.config["camera_preset"] == "cars"
+
+
+CARS = {"avg_camera_radius": 1.7, "avg_camera_pivot": [0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "preset"),
+    [
+        ({"avg_camera_pivot": [0, 0, -0.06]}, "afhq"),
+        ({"avg_camera_pivot": [0, 0, 0.19]}, "ffhq"),
+        ({"white_back": True}, "ffhq"),
+        (CARS, "cars-video"),
+        (CARS | {"avg_camera_radius": 1.3}, "cars"),
+        ({"avg_camera_pivot": None}, "ffhq"),
+        ({"avg_camera_radius": None, "white_back": True}, "cars-video"),
+    ],
+)
+def test_cameras_are_those_that_are_recorded(recorded, preset, write, out, nerfgan):
+    path = write(checkpoint({"G_ema": generator(**recorded)[1]}))
+    assert nerfgan("convert", path, "-o", out).code == 0
+    assert read_header(out).config["camera_preset"] == preset
+
+
+def test_every_camera_preset_can_be_chosen(write, out, nerfgan):
+    path = write(checkpoint({"G_ema": generator()[1]}))
+    for name in PRESETS:
+        assert nerfgan("convert", path, "-o", out, "--camera", name).code == 0
+        assert read_header(out).config["camera_preset"] == name
+    nerfgan("convert", path, "-o", out, "--camera", "boats").refused(2, *PRESETS)
+
+
+def test_a_pivot_that_is_no_point(write, out, nerfgan):
+    path = write(checkpoint({"G_ema": generator(avg_camera_pivot=[0, 0.2])[1]}))
+    nerfgan("convert", path, "-o", out).refused(3, "dimension")
 
 
 def test_provenance_has_no_folders(write, out, nerfgan):
@@ -221,7 +268,8 @@ def test_input_is_never_overwritten(write, out, tmp_path, nerfgan):
 
 def test_output_that_cannot_be_written(write, tmp_path, nerfgan):
     path = write(checkpoint({"G_ema": generator()[1]}))
-    nerfgan("convert", path, "-o", tmp_path / "model.txt").refused(2, ".safetensors")
+    for name in (tmp_path / "model.txt", tmp_path / ".safetensors", ""):
+        nerfgan("convert", path, "-o", name).refused(2, repr(str(name)), "end it in .safetensors")
     folder = tmp_path / "folder.safetensors"
     folder.mkdir()
     nerfgan("convert", path, "-o", folder).refused(3, "is a folder")

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from nerfgan_cli.cameras import PRESETS, Camera, focal_from_fov
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.media import GAP
+from nerfgan_cli.nn.superresolution import SuperResolution
 
 SMALL = ("--resolution", "8", "--precision", "fp32")
 SIDE = 128  # of the small models' pictures
@@ -117,6 +119,33 @@ def test_raw_and_depth(draw, teacher):
     assert depth[divmod(int(drawn.argmin()), 8)].tolist() == [255] * 3
 
 
+def test_only_what_is_shown_is_drawn(draw, student, monkeypatch):
+    expected = draw("--what", "raw", model=student, small=())[0]
+    image, _ = draw("--what", "image", model=student, small=())
+
+    def refuse(*_):
+        raise AssertionError("the super-resolution was run")
+
+    monkeypatch.setattr(SuperResolution, "forward", refuse)
+    for arguments in (("--what", "raw"), ("--what", "depth")):
+        draw(*arguments)
+    raw, notes = draw("--what", "raw", model=student, small=())
+    assert (raw == expected).all()
+    assert raw.shape == (64, 64, 3)
+    assert image.shape == (SIDE, SIDE, 3)
+    assert notes["what"] == "raw"
+
+
+@pytest.mark.parametrize("out", ["{}/faces", "{}/faces.v2/", "{}/.hidden/", "{}/there.v2", "{}"])
+def test_folders_of_any_name(nerfgan, tmp_path, teacher, out):
+    (tmp_path / "there.v2").mkdir()
+    out = out.format(tmp_path)
+    done = nerfgan("image", "--model", teacher, *SMALL, "-o", out)
+    assert done.code == 0, done
+    assert (Path(out) / "seed0000.png").is_file()
+    assert done.out == f"wrote 1 picture to {out}\n"
+
+
 def test_batches_and_chunks_change_nothing(draw):
     views = ("--yaw", "-30,-15,0,15,30")
     expected, _ = draw(*views)
@@ -189,7 +218,7 @@ def test_a_student_draws_too(draw, student):
     assert picture.std() > 1
 
 
-def test_models_by_name_and_run_folder(draw, tmp_path, monkeypatch, teacher):
+def test_models_by_name_and_run_folder(draw, nerfgan, tmp_path, monkeypatch, teacher):
     expected, _ = draw()
     monkeypatch.setenv("NERFGAN_HOME", str(tmp_path / "home"))
     weights = tmp_path / "home" / "weights"
@@ -200,6 +229,15 @@ def test_models_by_name_and_run_folder(draw, tmp_path, monkeypatch, teacher):
     assert notes["model"] == str(weights / "ffhq512-128.safetensors")
     shutil.copy(teacher, weights / "mine.safetensors")
     assert (draw(model="mine")[0] == expected).all()
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "mine.v2"):  # that of a model, and that of something here
+        (tmp_path / name).write_bytes(b"no model")
+    shutil.copy(teacher, weights / "mine.v2.safetensors")
+    assert (draw(model="mine")[0] == expected).all()
+    for path in ("mine.v2", "./mine", tmp_path / "mine"):
+        nerfgan("image", "--model", path).refused(3, "is a text file")
+    (tmp_path / "mine.v2").unlink()
+    assert (draw(model="mine.v2")[0] == expected).all()
     checkpoints = tmp_path / "run" / "checkpoints"
     checkpoints.mkdir(parents=True)
     (checkpoints / "000100.safetensors").write_bytes(b"older")

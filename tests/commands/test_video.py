@@ -16,6 +16,7 @@ from PIL import Image
 from nerfgan_cli.cameras import PRESETS, Camera, angles_from_pose
 from nerfgan_cli.commands.video import choose_path, draw_frames
 from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.nn.superresolution import SuperResolution
 
 SMALL = ("--resolution", "8", "--precision", "fp32")
 SIDE = 128  # of the small models' pictures
@@ -89,6 +90,40 @@ def test_several_seeds_and_two_models(film, student):
     assert notes["side_by_side"] == str(student)
     if height == SIDE:
         assert np.abs(both[0][:, :SIDE].astype(int) - alone[0]).mean() < 4
+
+
+def test_side_by_side_a_resolution_is_for_the_model_that_can_draw_it(film, teacher, student):
+    raw = ("--what", "raw", "--frames", 2)
+    facts, _, notes = film(*raw, "--side-by-side", student)
+    assert facts["size"] == (2 * 64, 64), "the teacher's 8², enlarged, and the student's 64²"
+    assert notes["resolution"] == 8
+    facts, _, notes = film(*raw, "--side-by-side", teacher, model=student)
+    assert facts["size"] == (2 * 64, 64)
+    assert notes["resolution"] == 64
+
+
+@pytest.mark.parametrize("noise", ["const", "random"])
+def test_many_seeds_in_little_memory_are_the_same_video(film, monkeypatch, noise):
+    arguments = ("--seeds", "0-2", "--frames", 5, "--batch", 2, "--noise", noise)
+    _, expected, _ = film(*arguments)
+    prepared = []
+    real = EG3D.prepare
+    monkeypatch.setattr(
+        EG3D, "prepare", lambda self, *args: prepared.append(1) or real(self, *args)
+    )
+    monkeypatch.setattr("nerfgan_cli.generators.drawing.total_memory", lambda device: 0)
+    _, frames, _ = film(*arguments)
+    assert len(prepared) == 9, "three subjects, for each of three batches of frames"
+    assert np.array_equal(frames, expected)
+
+
+def test_what_takes_no_super_resolution_does_without(film, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the super-resolution was run")
+
+    monkeypatch.setattr(SuperResolution, "forward", refuse)
+    for what in ("raw", "depth"):
+        film("--what", what, "--frames", 1)
 
 
 def test_odd_pictures_become_even(film):

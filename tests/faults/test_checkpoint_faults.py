@@ -21,7 +21,13 @@ from safetensors.torch import load_file, save_file
 
 from nerfgan_cli.checkpoints import container
 from nerfgan_cli.checkpoints.conversion import convert
-from nerfgan_cli.checkpoints.format import load_model, load_network, save_model, to_payload
+from nerfgan_cli.checkpoints.format import (
+    load_model,
+    load_network,
+    rewrite_model,
+    save_model,
+    to_payload,
+)
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.official import read_official
 from nerfgan_cli.checkpoints.provenance import Provenance
@@ -90,6 +96,32 @@ def refused(error: type[NerfganError], path: Path, *words: str) -> None:
 
 
 # Tensors
+
+
+def test_half_the_size(good, tmp_path):
+    """Weights rounded to float16, within 2⁻¹¹ of what they were."""
+    small_file = tmp_path / "half.safetensors"
+    rewrite_model(good, small_file, half=True)
+    assert small_file.stat().st_size < 0.6 * good.stat().st_size
+    whole, half = load_network(good).state_dict(), load_network(small_file).state_dict()
+    assert {tensor.dtype for tensor in half.values()} == {torch.float32}
+    for name, tensor in whole.items():
+        torch.testing.assert_close(half[name], tensor, rtol=2**-11, atol=1e-7)
+    assert any(not torch.equal(half[name], tensor) for name, tensor in whole.items())
+
+
+def test_too_large_for_half(good, tmp_path):
+    model = load_network(good)
+    with torch.no_grad():
+        model.get_parameter(NAME).fill_(1e6)
+    with pytest.raises(WeightsError, match="infinite"):
+        save_model(tmp_path / "half.safetensors", model, Provenance(source="test"), half=True)
+
+
+def test_whole_numbers_where_half_are_announced(good, tmp_path):
+    path = tmp_path / "forged.safetensors"
+    path.write_bytes(described(good, half=True))
+    refused(WeightsError, path, "mis-typed", "F32 instead of F16")
 
 
 def test_missing_tensor_is_named(good, tmp_path):

@@ -190,8 +190,12 @@ def broken(change: str) -> Camera:
         pose.copy_(pose.t().clone())
     elif change == "pixels":
         intrinsics[:2] *= 512
-    elif change == "center":
+    elif change == "vertical pixels":
+        intrinsics[1] *= 512
+    elif change == "left edge":
         intrinsics[0, 2] = 0.0
+    elif change == "bottom":
+        intrinsics[1, 2] = 0.95
     elif change == "intrinsics transposed":
         intrinsics.copy_(intrinsics.t().clone())
     return camera
@@ -204,8 +208,10 @@ def broken(change: str) -> Camera:
         ("scaled", r"off an orthonormal one by 0\.21"),
         ("mirrored", r"left-handed \(determinant -1\)"),
         ("transposed", "last row of its cam2world is off 0 0 0 1 by"),
-        ("pixels", "focal length 2184 is not between"),
-        ("center", r"principal point .* \(x is 0\)"),
+        ("pixels", r"focal length fx = 2184 is not between 0\.3 and 20 image sides"),
+        ("vertical pixels", r"focal length fy = 2184 is not between 0\.3 and 20 image sides"),
+        ("left edge", r"principal point cx = 0 is not between 0\.3 and 0\.7 image sides"),
+        ("bottom", r"principal point cy = 0\.95 is not between 0\.3 and 0\.7 image sides"),
         ("intrinsics transposed", "intrinsics are off the form .* by 0.5"),
     ],
 )

@@ -1,5 +1,7 @@
 """How seeds become renderings: batches, random numbers, precision."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,44 @@ def test_random_noise_depends_on_seed_and_view_alone(generator):
     assert not torch.equal(expected, draw(4, 1))
     again = drawing.prepare_subject(generator, drawing.Person(3), options)
     assert torch.equal(subject.planes, again.planes)
+
+
+def test_subjects_that_do_not_fit_are_prepared_again(generator, monkeypatch):
+    options, people = DrawOptions(), [drawing.Person(seed) for seed in range(3)]
+    expected = [drawing.prepare_subject(generator, person, options) for person in people]
+    size = expected[0].ws.nbytes + expected[0].planes.nbytes
+    prepared = []
+    real = drawing.prepare_subject
+    monkeypatch.setattr(
+        drawing, "prepare_subject", lambda *args: prepared.append(args[1].seed) or real(*args)
+    )
+    monkeypatch.setattr(
+        drawing, "total_memory", lambda device: int(2.5 * size / drawing.MEMORY_SHARE)
+    )
+    subjects = drawing.Subjects(torch.device("cpu"))
+    for _ in range(3):
+        for person, subject in zip(people, expected, strict=True):
+            assert torch.equal(subjects.prepare(generator, person, options).planes, subject.planes)
+    assert prepared == [0, 1, 2, 2, 2]
+    assert len(subjects.kept) == 2
+
+
+@pytest.mark.parametrize("resolution", [None, 8])
+def test_raw_pictures_need_no_super_resolution(generator, monkeypatch, resolution):
+    options = DrawOptions(resolution=resolution)
+    camera = PRESETS["ffhq"].at(0.2)
+    subject = drawing.prepare_subject(generator, drawing.Person(3), options)
+    whole = generator.draw(subject, camera, options)
+
+    def refuse(*_):
+        raise AssertionError("the super-resolution was run")
+
+    monkeypatch.setattr(type(generator.superresolution), "forward", refuse)
+    raw = generator.draw(subject, camera, replace(options, raw_only=True))
+    assert torch.equal(raw.image_raw, whole.image_raw)
+    assert torch.equal(raw.features, whole.features)
+    assert torch.equal(raw.depth, whole.depth)
+    assert torch.equal(raw.image, raw.image_raw)
 
 
 def test_precision_reaches_every_block_and_can_be_undone(generator):

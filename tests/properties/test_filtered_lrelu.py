@@ -1,6 +1,7 @@
 """Filtered leaky ReLU: equal to its plain twin up to second derivatives, at any tiling."""
 
 from math import sqrt
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from nerfgan_cli.nn.stylegan3_filters import lowpass
 from nerfgan_cli.ops import filtered_lrelu as module
-from nerfgan_cli.ops.filtered_lrelu import filtered_lrelu
+from nerfgan_cli.ops.filtered_lrelu import filtered_lrelu, separate
 
 
 class Case(NamedTuple):
@@ -94,9 +95,47 @@ def test_tiling_changes_nothing(
 
     expected = run()
     monkeypatch.setattr(module, "BLOCK_OUTPUTS", block)
-    monkeypatch.setattr(module, "STRIP_VALUES", strip * x.shape[1])
+    monkeypatch.setattr(module, "STRIP_VALUES", 1 << 40)
     monkeypatch.setattr(module, "MAX_STRIP_COLUMNS", strip)
     torch.testing.assert_close(run(), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_one_large_product_as_on_a_gpu(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, up_filter, down_filter, bias = draw(case)
+    expected = filtered_lrelu(x, up_filter, down_filter, bias, **settings(case))
+    real = module._tile_sizes
+
+    def tile_sizes(operator: module.Operator, x: Tensor) -> tuple[int, int]:
+        return real(operator, SimpleNamespace(device=torch.device("cuda"), shape=x.shape))
+
+    monkeypatch.setattr(module, "_tile_sizes", tile_sizes)
+    y = filtered_lrelu(x, up_filter, down_filter, bias, **settings(case))
+    torch.testing.assert_close(y, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_a_separated_filter_serves_as_the_filter_itself() -> None:
+    for name in ("radial", "planar"):
+        x, up_filter, down_filter, bias = draw(CASES[name])
+        taps_y, taps_x = separate(down_filter)
+        torch.testing.assert_close(taps_y.T @ taps_x, down_filter)
+        results = [
+            filtered_lrelu(x, up_filter, fir, bias, **settings(CASES[name]))
+            for fir in (down_filter, (taps_y, taps_x))
+        ]
+        torch.testing.assert_close(*results, rtol=1e-12, atol=1e-12)
+
+
+def test_negative_slopes_are_refused() -> None:
+    x, up_filter, down_filter, _ = draw(CASES["network"])
+    with pytest.raises(ValueError, match="use 0 or more"):
+        filtered_lrelu(x, up_filter, down_filter, slope=-0.1)
+    x.requires_grad_()
+    gradients = []
+    for function in (filtered_lrelu, plain_filtered_lrelu):
+        y = function(x, up_filter, down_filter, up=2, down=2, slope=0.0)
+        gradients += torch.autograd.grad(y.square().sum(), x)
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize(("up", "ripple"), [(2, 1e-5), (4, 0.02)])

@@ -59,11 +59,11 @@ def test_what_is_shown():
 
 def test_tiles_keep_their_pixels_and_order():
     cells = [picture(4, 6, value) for value in range(5)]
-    sheet = tile(cells, columns=3, gap=2)
-    assert sheet.shape == (2 * 4 + 2, 3 * 6 + 2 * 2, 3)
-    assert (sheet[6:10, 8:14] == 4).all()
-    assert (sheet[4:6] == 255).all()
-    assert (sheet[6:, 16:] == 255).all()  # the place of a sixth
+    sheet = tile(cells, columns=3)
+    assert sheet.shape == (2 * 4, 3 * 6, 3)
+    assert (sheet[:4, 6:12] == 1).all()
+    assert (sheet[4:, 6:12] == 4).all()
+    assert (sheet[4:, 12:] == 255).all()  # the place of a sixth
 
 
 @pytest.mark.parametrize("side", [32, 64, 256])
@@ -79,6 +79,20 @@ def test_captions_stand_above_unchanged_pictures(side):
         assert (sheet[strip:, inset : inset + side] == expected).all()
         assert (sheet[:strip, left : left + cell] < 128).any(), "a caption was not drawn"
         assert (sheet[0, left : left + cell] == 255).all(), "a caption is cut off at its top"
+
+
+def test_sheets_take_pictures_as_they_come():
+    """Each is put into its place before the next one is asked for."""
+
+    def pictures():
+        canvas = np.zeros((40, 40, 3), np.uint8)
+        for value in range(6):
+            canvas[:] = value
+            yield canvas
+
+    sheet = captioned_grid(pictures(), ["a"] * 6, columns=3)
+    assert sheet[35, [20, 62, 104]].tolist() == [[value] * 3 for value in (0, 1, 2)]
+    assert sheet[-5, [20, 62, 104]].tolist() == [[value] * 3 for value in (3, 4, 5)]
 
 
 def test_enlarging_keeps_proportions():
@@ -110,7 +124,7 @@ def test_a_file_is_complete_or_untouched(tmp_path, failure):
 def test_places_that_cannot_be_written(tmp_path, place):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match=r"-o"), replacing(tmp_path / place):
+    with pytest.raises(InputError, match="choose"), replacing(tmp_path / place):
         pass
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
 

@@ -12,7 +12,7 @@ from nerfgan_cli.generators.eg3d import EG3D, EG3DConfig
 from nerfgan_cli.generators.eg3d import PRESETS as TEACHERS
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PRESETS, PredictorConfig, student_config
-from nerfgan_cli.metrics.cost import cost, parameter_count, without_data
+from nerfgan_cli.metrics.cost import cost, parameter_count
 from nerfgan_cli.nn.camera_encoding import CameraEncoding
 from nerfgan_cli.nn.renderer_mapping import spread_rows
 from nerfgan_cli.nn.volume_config import VolumeConfig
@@ -50,7 +50,7 @@ def test_presets_cost_what_they_promise(rays: int) -> None:
     gigaflops = {}
     for name in PRESETS:
         student = Student(student_config(name, TEACHERS[f"ffhq512-{rays}"]))
-        without_data(student)
+        student.to("meta")
         ws = torch.zeros(1, student.num_ws, student.w_dim, device="meta")
         camera = CAMERA.frontal().to("meta")
         result = cost(lambda s=student, w=ws, c=camera: s.synthesis(w, c))

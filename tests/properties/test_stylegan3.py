@@ -136,6 +136,30 @@ def test_rotation_turns_the_image_of_r_only() -> None:
     assert quarter_turn_error("T") > 0.1
 
 
+def test_radial_filters_are_separated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a layer is made and when it is loaded: never while it draws."""
+    net = network("R")
+    assert not any("radial_taps" in name for name in net.state_dict())
+    state = {
+        name: value.roll(1, 0) if name.endswith("down_filter") and value.ndim == 2 else value
+        for name, value in net.state_dict().items()
+    }
+    before = net(codes(net))
+    net.load_state_dict(state)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a filter was separated while drawing")
+
+    monkeypatch.setattr(torch.linalg, "svd", refuse)
+    image = net(codes(net))
+    assert rms(image - before) > 0.01 * rms(image), "the filters that were loaded play no part"
+    for layer in net.modules():
+        if isinstance(layer, SynthesisLayer):
+            layer.radial_taps = None
+    monkeypatch.setattr(module, "filtered_lrelu", plain_filtered_lrelu)
+    torch.testing.assert_close(image, net(codes(net)), rtol=1e-3, atol=1e-4 * rms(image))
+
+
 def layer_of(net: SynthesisNetwork, index: int) -> tuple[SynthesisLayer, Tensor, Tensor]:
     """A layer with an input of its shape and a style."""
     layer = net.get_submodule(net.layer_names[index])
