@@ -1,11 +1,33 @@
 """Settings of every test: two threads, the goldens' helper module on the path."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS), str(TESTS / "parity")]
 
 torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a recipe that trains in seconds, with its pictures."""
+    from training_case import write_recipe
+
+    return write_recipe(tmp_path_factory.mktemp("training"))
+
+
+@pytest.fixture
+def quick_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread, as in a child process; small sheets of samples."""
+    from nerfgan_cli.training import samples
+
+    monkeypatch.setattr(samples, "PEOPLE", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -27,6 +27,13 @@ from nerfgan_cli.ops.fir import blur2d
 from nerfgan_cli.ops.resize import filtered_resizing, resize
 
 
+class Mixing(NamedTuple):
+    """Style mixing: layers from `cutoff` on get the styles of another latent."""
+
+    z: Tensor  # [B, z_dim]
+    cutoff: int
+
+
 class Latents(NamedTuple):
     """What fakes are made from."""
 
@@ -34,6 +41,7 @@ class Latents(NamedTuple):
     camera: Camera  # B
     swap: Tensor  # [B], uniform in [0, 1): who gets another's conditioning camera
     rays: Sequence[Draws] | None = None  # B; None: drawn by the generator of the options
+    mixing: Mixing | None = None
 
 
 class Reals(NamedTuple):
@@ -55,7 +63,7 @@ class Moment:
     swap_probability: float
     blur_sigma: float  # pixels
     resolution: int  # of the volume rendering, r
-    drawing: DrawOptions  # its own resolution is not used
+    drawing: DrawOptions  # its resolution is not used; its generator draws all noise
     augment: Callable[[Tensor], Tensor] | None = None  # [B, 6, H, W], both views side by side
 
 
@@ -79,6 +87,12 @@ def draw_fakes(
 ) -> Views:
     conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap)
     ws = generator.mapping(latents.z, conditioning, update_average=update_average)
+    if latents.mixing is not None:
+        z, cutoff = latents.mixing
+        others = generator.mapping(
+            z, latents.camera
+        )  # conditioned on the camera that is not swapped
+        ws = torch.cat([ws[:, :cutoff], others[:, cutoff:]], dim=1)
     options = replace(moment.drawing, resolution=moment.resolution)
     subject = generator.prepare(ws, options)
     rendered = generator.render(subject, latents.camera, options, latents.rays)
@@ -105,7 +119,7 @@ def generator_phase(
     generator: EG3D, discriminator: SingleDiscriminator, latents: Latents, moment: Moment
 ) -> PhaseResult:
     fakes = shown(draw_fakes(generator, latents, moment), moment)
-    logits = discriminator(*fakes, latents.camera.label)
+    logits = discriminator(*fakes, latents.camera.label, moment.drawing.generator)
     return PhaseResult(generator_loss(logits), {"fake": logits.detach()})
 
 
@@ -134,8 +148,9 @@ def discriminator_phase(
     with torch.no_grad():
         fakes = shown(draw_fakes(generator, latents, moment, update_average=True), moment)
         views = shown(real_views(reals.image, moment), moment)
-    fake_logits = discriminator(*fakes, latents.camera.label)
-    real_logits = discriminator(*views, reals.camera.label)
+    noise = moment.drawing.generator
+    fake_logits = discriminator(*fakes, latents.camera.label, noise)
+    real_logits = discriminator(*views, reals.camera.label, noise)
     scores = {"fake": fake_logits.detach(), "real": real_logits.detach()}
     return PhaseResult(discriminator_loss(fake_logits, real_logits), scores)
 
@@ -147,5 +162,5 @@ def r1_phase(
     with torch.no_grad():
         views = shown(real_views(reals.image, moment), moment)
     inputs = [view.detach().requires_grad_() for view in views]
-    logits = discriminator(*inputs, reals.camera.label)
+    logits = discriminator(*inputs, reals.camera.label, moment.drawing.generator)
     return PhaseResult(gamma / 2 * r1_penalty(logits, inputs), {"real": logits.detach()})

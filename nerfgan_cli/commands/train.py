@@ -1,0 +1,170 @@
+"""`nerfgan train`: runs a recipe, or continues its run."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from nerfgan_cli.commands.options import Device, DeviceName, Json, print_result
+from nerfgan_cli.encoder import find_ffmpeg
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.precision import choose_device
+from nerfgan_cli.training.checkpoints import CHECKPOINTS, MODEL, stem
+from nerfgan_cli.training.distributed import World, open_world
+from nerfgan_cli.training.estimate import Estimate, estimate
+from nerfgan_cli.training.kinds import build_task, resolve
+from nerfgan_cli.training.loop import train
+from nerfgan_cli.training.machine import use_machine
+from nerfgan_cli.training.precision import set_training_precision
+from nerfgan_cli.training.recipe import Recipe
+from nerfgan_cli.training.recipe_files import bundled, load
+from nerfgan_cli.training.recipe_reader import parse_toml
+from nerfgan_cli.training.run import open_run
+
+
+def command(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="A bundled recipe, or a TOML file.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; a run is continued."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="The same as --set train.seed=N.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Overrides, as in train.kimg=0.5."),
+    ] = None,
+    batch_gpu: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The same as --set train.batch_gpu=N: images in memory at once.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and what it would take.")
+    ] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the bundled recipes.")] = False,
+    device: Device = DeviceName.auto,
+    json: Json = False,
+) -> None:
+    """Trains a recipe, or continues its run; the same command again goes on where it stopped.
+
+    Several GPUs: torchrun --nproc-per-node 8 -m nerfgan_cli train RECIPE --out RUN. Ctrl-C saves
+    and stops. --set train.kimg=N makes a run longer.
+    """
+    if list_recipes:
+        list_bundled(json)
+        return
+    if recipe is None:
+        raise UsageError("no recipe was given: name one of nerfgan train --list, or a TOML file.")
+    changes = list(settings or [])
+    changes += [] if seed is None else [f"train.seed={seed}"]
+    changes += [] if batch_gpu is None else [f"train.batch_gpu={batch_gpu}"]
+    resolved = resolve(load(recipe, changes))
+    place = choose_device(device.value)
+    if dry_run:
+        rehearse(recipe, resolved, place, json)
+        return
+    if out is None:
+        raise UsageError("no folder for the run was given: use --out.")
+    if resolved.train.video_frames:
+        find_ffmpeg()  # rather now than hours later
+    run(recipe, resolved, out, place, json)
+
+
+def list_bundled(as_json: bool) -> None:
+    """The recipes of the package, with what they are about."""
+    abouts = {name: parse_toml(text, name)["about"] for name, text in bundled().items()}
+    width = max(map(len, abouts))
+    text = "\n".join(f"{name:{width}}  {about}" for name, about in abouts.items())
+    print_result(abouts, text, as_json)
+
+
+def run(name: str, recipe: Recipe, folder: Path, device: torch.device, as_json: bool) -> None:
+    """Trains, and says what can be done with the result."""
+    use_machine()
+    with open_world(device) as world:
+        task = build_task(recipe, world)
+        with open_run(folder, recipe) if world.first else nullcontext():
+            images = train(task, folder, say if world.first else lambda sentence: None)
+        if not world.first:
+            return
+    checkpoint = folder / CHECKPOINTS / f"{stem(images)}{MODEL}"
+    following = [
+        f"nerfgan video --model {folder} --seed 7 --yaw-range 30 -o turn.mp4",
+        f"nerfgan image --model {folder} --seeds 0-15 -o people.png",
+        f"nerfgan train {name} --out {folder} --set train.kimg={2 * recipe.train.kimg:g}",
+        f"tensorboard --logdir {folder}",
+    ]
+    result = {
+        "out": str(folder),
+        "kimg": images / 1000,
+        "checkpoint": str(checkpoint),
+        "next": following,
+    }
+    lines = [f"trained to {images / 1000:g} kimg: {checkpoint}", "next, for example:", *following]
+    print_result(result, "\n  ".join(lines), as_json)
+
+
+def say(sentence: str) -> None:
+    """Progress, beside the result."""
+    typer.echo(sentence, err=True)
+
+
+def rehearse(name: str, recipe: Recipe, device: torch.device, as_json: bool) -> None:
+    """Says what would run and what it would take, without running it."""
+    task = build_task(recipe, World(torch.device("meta")))
+    for module in task.modules.values():
+        set_training_precision(module, recipe.train.precision, device)
+    sizes, plan = estimate(task), recipe.train
+    result = {
+        "recipe": name,
+        "kind": recipe.kind,
+        "device": device.type,
+        "data": task.data
+        and {
+            "name": task.data.name,
+            "pictures": len(task.data),
+            "resolution": task.data.resolution,
+        },
+        "images": plan.steps * plan.batch,
+        "steps": plan.steps,
+        "batch": plan.batch,
+        "batch_gpu": plan.batch_gpu or plan.batch,
+        "snapshots": int(plan.kimg / plan.snapshot_kimg) or 1,
+        "parameters": sizes.parameters,
+        "memory_gib": round(sizes.total / 2**30, 3),
+    }
+    print_result(result, describe(result, sizes), as_json)
+
+
+def describe(result: dict[str, Any], sizes: Estimate) -> str:
+    """The result of a rehearsal, for people."""
+    data = result["data"]
+    pictures = f"{data['name']}, {data['pictures']:,} pictures of {data['resolution']}²"
+    rows = {
+        "recipe": f"{result['recipe']}, of kind {result['kind']}, on {result['device']}",
+        "data": pictures if data else "none",
+        "length": f"{result['images']:,} images in {result['steps']:,} steps of {result['batch']}, "
+        f"{result['batch_gpu']} in memory at once, {result['snapshots']:,} snapshots",
+    }
+    for network, parts in sizes.parameters.items():
+        shares = ", ".join(f"{part} {count:,}" for part, count in parts.items())
+        rows[network] = f"{sum(parts.values()):,} parameters: {shares}"
+    rows["memory"] = (
+        f"about {gib(sizes.total)}: networks {gib(sizes.weights)}, gradients and Adam "
+        f"{gib(sizes.training)}, images in work {gib(sizes.activations)}; torch itself comes on top"
+    )
+    width = max(map(len, rows))
+    return "\n".join(f"{subject:{width}}  {text}" for subject, text in rows.items())
+
+
+def gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"

@@ -1,0 +1,31 @@
+"""Adaptive strength of the discriminator's augmentation (StyleGAN2-ADA section 3; eg3d.md 9.6)."""
+
+import torch
+from torch import Tensor, nn
+
+from nerfgan_cli.training.augment import AugmentPipe
+from nerfgan_cli.training.distributed import World
+
+
+class Ada(nn.Module):
+    """Raises the probability of each augmentation while the discriminator is too sure of reals."""
+
+    signs: (
+        Tensor  # [2]: sum of the signs of the logits of reals since the last change, their number
+    )
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.pipe = AugmentPipe()
+        self.pipe.p.fill_(p)
+        self.register_buffer("signs", torch.zeros(2))
+
+    def observe(self, real_logits: Tensor) -> None:  # [B, 1]
+        signs = real_logits.detach().sign()
+        self.signs += torch.stack([signs.sum(), signs.new_tensor(signs.numel())])
+
+    def adjust(self, target: float, change: float, world: World) -> None:
+        """Moves p by `change` towards where the mean sign is `target`; never below 0."""
+        total, count = world.sum(self.signs)
+        self.pipe.p.add_((total / count - target).sign() * change).clamp_(min=0)
+        self.signs.zero_()

@@ -1,0 +1,241 @@
+"""Adversarial training of EG3D (EG3D section 5; eg3d.md section 9).
+
+One step: generator, density every 4th step, discriminator, R1 every 16th, each over the slices of
+a batch of its own (the discriminator and R1 share the reals); then the average follows and the
+augmentation adapts. What each phase computes is in `eg3d.py`, how numbers change in `schedules.py`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints.format import load_network
+from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
+from nerfgan_cli.training.ada import Ada
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d import (
+    Latents,
+    Moment,
+    PhaseResult,
+    Reals,
+    density_phase,
+    discriminator_phase,
+    generator_phase,
+    r1_phase,
+)
+from nerfgan_cli.training.eg3d_draws import Schedule, SliceDraws
+from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
+from nerfgan_cli.training.feed import open_data, reals
+from nerfgan_cli.training.precision import set_training_precision
+from nerfgan_cli.training.randomness import key
+from nerfgan_cli.training.schedules import (
+    blur_sigma,
+    ema_beta,
+    rendering_resolution,
+    swap_probability,
+)
+from nerfgan_cli.training.task import Numbers, Task
+from nerfgan_cli.training.transfer import copy_weights, read_start
+from nerfgan_cli.training.update import descend, follow, lazy_adam
+
+STARTED = ("generator", "discriminator", "average")  # what `train.init` can give weights to
+
+
+class Phase(NamedTuple):
+    """A part of a step that trains one network."""
+
+    name: str
+    network: EG3D | SingleDiscriminator
+    interval: int  # steps
+    weight: float  # of its loss
+    compute: Callable[[SliceDraws], PhaseResult]
+
+
+class EG3DTask(Task):
+    """See the module."""
+
+    def __init__(self, recipe: EG3DRecipe, world: World) -> None:
+        self.recipe: EG3DRecipe = recipe
+        self.world = world
+        self.slices = world.slices(recipe.train.batch, recipe.train.batch_gpu)
+        refuse_odd_groups(self.slices.size, recipe.model.discriminator.mbstd_group_size)
+        self.data: ImageSet = open_data(recipe.data, recipe.model.generator.img_resolution)
+        self._build()
+        loss, optim = recipe.loss, recipe.optim
+        self.optimizers = {
+            "generator": lazy_adam(
+                self.generator.parameters(),
+                optim.generator_lr,
+                optim.betas,
+                optim.eps,
+                loss.density_interval if loss.density_reg else None,
+            ),
+            "discriminator": lazy_adam(
+                self.discriminator.parameters(),
+                optim.discriminator_lr,
+                optim.betas,
+                optim.eps,
+                loss.r1_interval,
+            ),
+        }
+
+    def _build(self) -> None:
+        """The networks, with weights of the recipe's seed."""
+        recipe, device = self.recipe, self.world.device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(recipe.train.seed, "weights"))
+            self.generator = EG3D(recipe.generator_config())
+            self.discriminator = build_discriminator(
+                recipe.model.discriminator.class_name, recipe.discriminator_config()
+            )
+        self.average = deepcopy(self.generator).requires_grad_(False).eval()
+        self.ada = Ada(recipe.loss.augment_p if recipe.loss.augment == "fixed" else 0.0)
+        self.modules = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "ada": self.ada,
+        }
+        for module in self.modules.values():
+            set_training_precision(module.to(device), recipe.train.precision, device)
+
+    def initialize(self) -> None:
+        init, critic = self.recipe.train.init, self.recipe.train.init_discriminator
+        if init is not None:
+            start = read_start(init)
+            self.licence = start.licence
+            for name in STARTED:
+                if name in start.networks:
+                    copy_weights(self.modules[name], start.networks[name], init)
+        if critic is not None:
+            weights = load_network(find_model(critic)).state_dict()
+            copy_weights(self.discriminator, weights, critic)
+
+    def begin(self, step: int) -> None:
+        seed, workers = self.recipe.train.seed, self.recipe.data.workers
+        self.reals = reals(self.data, self.world, self.slices, seed, workers, step)
+
+    def step(self, step: int) -> Numbers:
+        """The algorithm. A phase that is due every n-th step weighs n times as much."""
+        plan, images = self.recipe.train, step * self.recipe.train.batch
+        now = self._schedule(images)
+        numbers: Numbers = {f"schedule/{name}": value for name, value in now._asdict().items()}
+        real = {index: next(self.reals) for index in self.slices.own}
+        for phase in self._phases(now, real):
+            if step % phase.interval == 0:
+                numbers |= self._descend(phase, step)
+        beta = ema_beta(images, plan.batch, self.recipe.optim.ema_rampup)
+        follow(self.average, self.generator, beta)
+        if self.recipe.loss.augment == "ada" and (step + 1) % self.recipe.loss.ada_interval == 0:
+            self._adapt()
+        return numbers | {"schedule/augment_p": self.ada.pipe.p.clone()}
+
+    def _schedule(self, images: int) -> Schedule:
+        loss, last = self.recipe.loss, self.recipe.model.generator.raw_resolution
+        return Schedule(
+            swap_probability(images, loss.swap_probability, loss.swap_fade_kimg),
+            blur_sigma(images, loss.blur_fade_kimg, loss.blur_sigma),
+            rendering_resolution(images, loss.first_resolution, last, loss.resolution_fade_kimg),
+        )
+
+    def _phases(self, now: Schedule, real: Mapping[int, Reals]) -> Iterator[Phase]:
+        """What the slices of a batch go through, one phase after the other."""
+        loss, G, D = self.recipe.loss, self.generator, self.discriminator
+
+        def latents(draws: SliceDraws) -> Latents:
+            return draws.latents(G, self.data, loss.style_mixing)
+
+        def moment(draws: SliceDraws) -> Moment:
+            return draws.moment(now, None if loss.augment == "none" else self.ada.pipe)
+
+        def generate(draws: SliceDraws) -> PhaseResult:
+            return generator_phase(G, D, latents(draws), moment(draws))
+
+        def smooth(draws: SliceDraws) -> PhaseResult:
+            points = draws.points(loss.density_points, loss.density_distance)
+            return density_phase(G, latents(draws), *points, moment(draws))
+
+        def discriminate(draws: SliceDraws) -> PhaseResult:
+            return discriminator_phase(G, D, latents(draws), real[draws.index], moment(draws))
+
+        def penalize(draws: SliceDraws) -> PhaseResult:
+            return r1_phase(D, real[draws.index], loss.r1_gamma, moment(draws))
+
+        yield Phase("generator", G, 1, 1.0, generate)
+        if loss.density_reg:
+            yield Phase("density", G, loss.density_interval, loss.density_reg, smooth)
+        yield Phase("discriminator", D, 1, 1.0, discriminate)
+        yield Phase("r1", D, loss.r1_interval, 1.0, penalize)
+
+    def _descend(self, phase: Phase, step: int) -> Numbers:
+        """One phase over this process's slices; what it has to tell."""
+        seed, size = self.recipe.train.seed, self.slices.size
+        results: list[PhaseResult] = []
+
+        def loss_of(index: int) -> Tensor:
+            draws = SliceDraws(seed, phase.name, step, index, size, self.world.device)
+            result = phase.compute(draws)
+            loss = result.loss.mean()
+            results.append(PhaseResult(loss.detach(), result.scores))
+            return loss * (phase.weight * phase.interval)
+
+        for network in (self.generator, self.discriminator):
+            network.requires_grad_(network is phase.network)
+        name = "generator" if phase.network is self.generator else "discriminator"
+        descend(self.optimizers[name], self.world, self.slices, loss_of)
+        return self._tell(phase.name, results)
+
+    def _tell(self, name: str, results: Sequence[PhaseResult]) -> Numbers:
+        numbers: Numbers = {f"loss/{name}": torch.stack([each.loss for each in results]).mean()}
+        for who in results[0].scores:
+            logits = torch.cat([each.scores[who] for each in results])
+            if who == "real":
+                self.ada.observe(logits)
+            if name == "discriminator":
+                numbers[f"scores/{who}"] = logits.mean()
+                numbers[f"signs/{who}"] = logits.sign().mean()
+        return numbers
+
+    def _adapt(self) -> None:
+        loss, batch = self.recipe.loss, self.recipe.train.batch
+        change = batch * loss.ada_interval / (loss.ada_kimg * 1000)
+        self.ada.adjust(loss.ada_target, change, self.world)
+
+    @property
+    def result(self) -> Generator:
+        return self.average
+
+    def rehearsals(self) -> Mapping[str, Callable[[], object]]:
+        """The two phases of which one keeps the most in memory."""
+        device, size, config = self.world.device, self.slices.size, self.recipe.model.generator
+        camera = PRESETS[config.camera_preset].frontal().to(device).expand(size)
+        latents = Latents(torch.zeros(size, config.z_dim, device=device), camera, torch.zeros(size))
+        rays = config.raw_resolution
+        drawing = DrawOptions(noise_mode="random", ray_chunk=rays**2)
+        moment = Moment(0.0, 0.0, rays, drawing)
+        side = config.img_resolution
+        real = Reals(torch.zeros(size, 3, side, side, device=device), camera)
+        return {
+            "generator": lambda: generator_phase(
+                self.generator, self.discriminator, latents, moment
+            ),
+            "r1": lambda: r1_phase(self.discriminator, real, 1.0, moment),
+        }
+
+
+def refuse_odd_groups(size: int, group: int) -> None:
+    """The discriminator compares the images of a slice in groups."""
+    if size % group:
+        raise UsageError(
+            f"slices of {size} images cannot be compared in groups of {group}: make "
+            "train.batch_gpu a multiple of model.discriminator.mbstd_group_size."
+        )

@@ -1,0 +1,38 @@
+"""The kinds of training: which dataclass reads each kind of recipe, and which class trains it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
+from nerfgan_cli.training.eg3d_task import EG3DTask
+from nerfgan_cli.training.recipe import Recipe
+from nerfgan_cli.training.recipe_reader import read_table
+from nerfgan_cli.training.task import Task
+from nerfgan_cli.training.warm_recipe import WarmRecipe
+from nerfgan_cli.training.warm_task import WarmTask
+
+
+class Kind(NamedTuple):
+    recipe: type[Recipe]
+    task: Callable[[Any, World], Task]  # takes a recipe of that class
+
+
+KINDS = {
+    "eg3d": Kind(EG3DRecipe, EG3DTask),
+    "warm": Kind(WarmRecipe, WarmTask),
+}
+
+
+def resolve(data: Mapping[str, Any]) -> Recipe:
+    """The recipe that TOML data state, complete and checked."""
+    kind = data.get("kind")
+    if kind not in KINDS:
+        raise UsageError(f"the recipe's kind cannot be {kind!r}: use one of {', '.join(KINDS)}.")
+    return read_table(KINDS[kind].recipe, data)
+
+
+def build_task(recipe: Recipe, world: World) -> Task:
+    """The networks and all else that the recipe trains, before the first step."""
+    return KINDS[recipe.kind].task(recipe, world)

@@ -1,0 +1,33 @@
+"""Which convolutions train in half precision: those of the release (eg3d.md 2.8, 5, 6).
+
+They are the super-resolution and the four highest resolutions of the discriminator, whose layers
+are clamped. The release takes fp16 without scaling losses, and so do we: its ten bits of mantissa
+matter to the gradient penalty more than the range of bf16, which has seven. The backbone, the
+renderer and all weights stay in float32, as does everything on a CPU.
+"""
+
+import torch
+from torch import nn
+
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.nn.discriminators import SingleDiscriminator
+
+HALF_PRECISION_BLOCKS = 4  # of a discriminator, from the highest resolution
+
+
+def set_training_precision(network: nn.Module, precision: str, device: torch.device) -> None:
+    """`precision` is fp32, fp16, bf16, or auto: as released on CUDA, fp32 elsewhere."""
+    if precision == "auto":
+        precision = "fp16" if device.type == "cuda" else "fp32"
+    for block in half_precision_blocks(network):
+        set_precision(block, precision, device)
+
+
+def half_precision_blocks(network: nn.Module) -> list[nn.Module]:
+    if isinstance(network, EG3D):
+        return [network.superresolution]
+    if isinstance(network, SingleDiscriminator):
+        highest = network.resolutions[:HALF_PRECISION_BLOCKS]
+        return [network.get_submodule(f"b{resolution}") for resolution in highest]
+    return []

@@ -1,0 +1,100 @@
+"""A recipe: what a training run is, as frozen dataclasses, a class per table of its TOML file.
+
+Tables that all kinds of training have are here; a kind adds its own (`eg3d_recipe.py`) to a
+subclass of `Recipe`. Reading, with every key and type checked, is in `recipe_reader.py`.
+"""
+
+from dataclasses import dataclass
+
+from nerfgan_cli import __version__
+from nerfgan_cli.errors import UsageError
+
+DATA_KINDS = ("toyheads", "archive")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+# Keys that change how a run is followed but not what it learns: an existing run takes them over.
+# A data set that has moved is known by its fingerprint.
+FREE_KEYS = (
+    *("about", "nerfgan", "train.kimg", "train.snapshot_kimg", "train.log_kimg", "train.keep"),
+    *("train.video_frames", "data.path", "data.workers"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """[data]: where pictures come from."""
+
+    kind: str  # toyheads: drawn as they are needed; archive: a zip or folder with dataset.json
+    path: str | None = None  # of an archive
+    mirror: bool = False  # of an archive: adds each picture's mirror image, its camera mirrored
+    rebalance: str | None = None  # of an archive: "yaw", or a file of replica counts
+    max_images: int | None = None  # of an archive: a random subset
+    length: int = 100_000  # toyheads: pictures before they repeat
+    seed: int = 0  # toyheads: which family of heads; archive: which subset
+    workers: int = 2  # processes that read or draw pictures ahead; 0: none
+
+    def __post_init__(self) -> None:
+        if self.kind not in DATA_KINDS:
+            raise UsageError(
+                f"data.kind cannot be {self.kind!r}: use one of {', '.join(DATA_KINDS)}."
+            )
+        if self.kind == "archive" and not self.path:
+            raise UsageError("data.path is missing: name the zip or folder of the pictures.")
+        require("data.length", self.length, 1)
+        if self.max_images is not None:
+            require("data.max_images", self.max_images, 1)
+        require("data.seed", self.seed, 0)
+        require("data.workers", self.workers, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """[train]: how long, how often, how large. 1 kimg is 1,000 training images."""
+
+    kimg: float
+    batch: int  # images per step, over all processes
+    batch_gpu: int | None = None  # images a process has in memory at once; none: its whole share
+    snapshot_kimg: float  # between checkpoints, with pictures and a video
+    log_kimg: float  # between lines of the log
+    keep: int = 3  # newest checkpoints that are kept
+    video_frames: int = 24  # of the video of a snapshot; 0: none
+    seed: int = 0
+    precision: str = "auto"  # of convolutions where the method allows it; auto: fp16 on CUDA
+    init: str | None = None  # weights to start from: a model's name, a file or a run folder
+
+    def __post_init__(self) -> None:
+        for name in ("kimg", "snapshot_kimg", "log_kimg"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"train.{name} of {getattr(self, name):g} is impossible: use > 0.")
+        require("train.batch", self.batch, 1)
+        require("train.keep", self.keep, 1)
+        require("train.video_frames", self.video_frames, 0)
+        require("train.seed", self.seed, 0)
+        if self.batch_gpu is not None:
+            require("train.batch_gpu", self.batch_gpu, 1)
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"train.precision cannot be {self.precision!r}: use one of {', '.join(PRECISIONS)}."
+            )
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run; the last may go a little beyond `kimg`."""
+        return -int(-self.kimg * 1000 // self.batch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What all recipes have."""
+
+    kind: str  # a key of `kinds.KINDS`
+    about: str = ""  # one line for `nerfgan train --list`
+    nerfgan: str = __version__  # version that resolved it
+    data: Data
+    train: Train
+
+
+def require(key: str, value: float, least: float) -> None:
+    """A number that may not be smaller."""
+    if not value >= least:
+        raise UsageError(f"{key} of {value} is impossible: use {least} or more.")

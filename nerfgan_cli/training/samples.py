@@ -1,0 +1,60 @@
+"""What a snapshot shows: the same people from the same cameras, in a sheet and in a short video."""
+
+from math import radians
+from pathlib import Path
+
+import torch
+
+from nerfgan_cli.camera_paths import swing
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.encoder import video_writer
+from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
+from nerfgan_cli.media import Picture, pictures_of, tile, write_png
+
+PEOPLE = 8  # rows of the sheet
+YAWS = (-30.0, 0.0, 30.0)  # degrees, columns of the sheet; the depth of the middle one follows
+VIDEO_PEOPLE = 4
+VIDEO_YAW = 30.0  # degrees to either side
+FRAMES_PER_SECOND = 15
+REALS = 32  # pictures of the data set
+
+
+@torch.inference_mode()
+def write_sheet(path: Path, generator: Generator) -> Picture:
+    """A row for each of the first seeds."""
+    preset = PRESETS[generator.camera_preset]
+    cameras = preset.at([radians(yaw) for yaw in YAWS])
+    cells: list[Picture] = []
+    for seed in range(PEOPLE):
+        subject = prepare_subject(generator, Person(seed), DrawOptions())
+        views = list(draw_views(generator, subject, cameras, DrawOptions(), batch=len(YAWS)))
+        (rendering,) = views
+        cells.extend(pictures_of(rendering, "image"))
+        if generator.has_depth:
+            cells.append(pictures_of(rendering, "depth")[len(YAWS) // 2])
+    sheet = tile(cells, len(cells) // PEOPLE)
+    write_png(sheet, path)
+    return sheet
+
+
+@torch.inference_mode()
+def write_video(path: Path, generator: Generator, frames: int) -> None:
+    """The first seeds side by side, turning to and fro once."""
+    cameras = swing(PRESETS[generator.camera_preset], frames, radians(VIDEO_YAW), 0.0)
+    streams = []
+    for seed in range(VIDEO_PEOPLE):
+        subject = prepare_subject(generator, Person(seed), DrawOptions())
+        views = draw_views(generator, subject, cameras, DrawOptions(), choose_batch(generator))
+        streams.append(picture for view in views for picture in pictures_of(view, "image"))
+    with video_writer(path, FRAMES_PER_SECOND) as write:
+        for cells in zip(*streams, strict=True):
+            write(tile(cells, VIDEO_PEOPLE))
+
+
+def write_reals(path: Path, data: ImageSet) -> None:
+    """The first pictures of the data set."""
+    count = min(REALS, len(data))
+    cells = [data[index].image.permute(1, 2, 0).numpy() for index in range(count)]
+    write_png(tile(cells, REALS // 4), path)

@@ -1,0 +1,51 @@
+"""Starting a run from the weights of another model or run (eg3d.md 8.5: tensors by name)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from nerfgan_cli.checkpoints.format import load_network
+from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.provenance import derived_licence
+from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.errors import WeightsError
+from nerfgan_cli.training.checkpoints import newest_state
+from nerfgan_cli.training.state import MODULE, read_state, split
+
+
+class Start(NamedTuple):
+    """Weights of a model or a run."""
+
+    networks: Mapping[str, Mapping[str, Tensor]]  # by their names in a task
+    licence: str | None  # terms that a model made from them carries on
+
+
+def read_start(init: str) -> Start:
+    """A run with all its networks, or a model: then generator and average are the same."""
+    state = newest_state(Path(init).expanduser())
+    if state is not None:
+        facts, tensors = read_state(state)
+        return Start(split(tensors)[MODULE], facts.licence)
+    path = find_model(init)
+    tensors = load_network(path).state_dict()
+    licence = derived_licence(read_header(path).provenance)
+    return Start({"generator": tensors, "average": tensors}, licence)
+
+
+def copy_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Takes over the tensors that both have; one of another shape is an error."""
+    own = network.state_dict()
+    common = {name: tensor for name, tensor in tensors.items() if name in own}
+    for name, tensor in common.items():
+        if tensor.shape != own[name].shape:
+            raise WeightsError(
+                f"{name} is {tuple(tensor.shape)} in {source} and {tuple(own[name].shape)} in this "
+                "recipe: start from a model of the same sizes, or change [model]."
+            )
+    if not common:
+        raise WeightsError(
+            f"{source} holds no weights of such a network: name another file to start from."
+        )
+    network.load_state_dict(common, strict=False)

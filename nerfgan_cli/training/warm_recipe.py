@@ -1,0 +1,100 @@
+"""The recipe of a supervised warm start from the truth of ToyHeads: its own tables."""
+
+from dataclasses import dataclass, field
+
+from nerfgan_cli.data.toyheads.traits import LATENT_SIZE
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.nn.superresolution_presets import PRESETS
+from nerfgan_cli.training.recipe import Recipe, Train, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """[model]: what an adversarial recipe will carry on with."""
+
+    generator: EG3DConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """[loss]: weights and where they apply. Colours are in [−1, 1], lengths in world units."""
+
+    traits_kimg: float = 20  # so long the mapping network alone
+    points_kimg: float = 12  # then points alone so long, then pictures too
+    traits_batch: int = 512  # heads per slice that the mapping network learns from
+    occupancy: float = 1.0
+    colour: float = 1.0  # of points in the shell
+    raw: float = 4.0  # mean |difference| of the volume's picture
+    depth: float = 4.0
+    image: float = 2.0  # of the super-resolved picture
+    points_weight: float = 0.3  # of the points' losses beside pictures
+    thickness: float = 0.02  # of the layer whose opacity says "solid"
+    spread: float = 0.02  # standard deviation of points about the surface
+    shell: float = 0.03  # to either side of the surface; deeper is unknown
+    points_per_ray: int = 4  # half of them free, half about the surface
+    crop: int = 32  # rays per side of a picture's part
+
+    def __post_init__(self) -> None:
+        require("loss.traits_batch", self.traits_batch, 1)
+        for name in ("traits_kimg", "points_kimg", "occupancy", "colour", "raw", "depth", "image"):
+            require(f"loss.{name}", getattr(self, name), 0)
+        for name in ("thickness", "spread", "shell"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"loss.{name} of {getattr(self, name):g} is impossible: use > 0.")
+        require("loss.points_per_ray", self.points_per_ray, 2)
+        require("loss.crop", self.crop, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """[optim]: Adam. Rates are warmed up, then lowered along a cosine, twice: for traits, for all.
+
+    The mapping network's own multiplier of 0.01 makes it slow: its rates are higher.
+    """
+
+    lr: float = 0.004
+    mapping_lr: float = 0.08
+    traits_lr: float = 3.0  # of the mapping network while it learns alone
+    readout_lr: float = 0.05  # of the linear map that it learns with
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: float = 1e-8
+    warmup_kimg: float = 1.0
+    decay_kimg: float = 100.0  # after the traits, where the cosine ends
+    last_lr: float = 0.03  # as a fraction of lr, from there on
+    ema_kimg: float = 5.0  # half-life
+    ema_rampup: float = 0.05  # early on, as a fraction of the images seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmRecipe(Recipe):
+    model: Model
+    loss: Loss = field(default_factory=Loss)
+    optim: Optim = field(default_factory=Optim)
+    train: Train
+
+    @property
+    def first_drawn(self) -> int:
+        """The first step after those of the traits."""
+        return -int(-self.loss.traits_kimg * 1000 // self.train.batch)
+
+    def __post_init__(self) -> None:
+        config = self.model.generator
+        if self.data.kind != "toyheads":
+            raise UsageError("a warm start needs the truth of ToyHeads: set data.kind to toyheads.")
+        if config.z_dim != LATENT_SIZE:
+            raise UsageError(
+                f"a head of ToyHeads is {LATENT_SIZE} numbers, not {config.z_dim}: "
+                f"set model.generator.z_dim to {LATENT_SIZE}."
+            )
+        if config.raw_resolution != PRESETS[config.superresolution].input_resolution:
+            raise UsageError(
+                f"{config.superresolution} starts from {config.raw_resolution}² only by resizing, "
+                "which parts of a picture do not allow: set model.generator.raw_resolution to "
+                f"{PRESETS[config.superresolution].input_resolution}."
+            )
+        if self.loss.crop > config.raw_resolution:
+            raise UsageError(
+                f"loss.crop of {self.loss.crop} is more than a picture of "
+                f"{config.raw_resolution}²: make it smaller."
+            )

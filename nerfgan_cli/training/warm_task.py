@@ -1,0 +1,191 @@
+"""A supervised warm start of EG3D from the truth of ToyHeads, to be carried on adversarially.
+
+A head of ToyHeads is a fixed function of a Gaussian vector, which serves as the latent z itself:
+the generator learns to draw that head from it.
+
+    traits     z → w ─→ numbers that state the head     the mapping network alone
+    points     z → w → planes → density, colour         at points near and before the surface
+    pictures   … → rays → picture and distance          of a part of the picture, also enlarged
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from math import cos, pi
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.data.toyheads.identity import LATENT_SIZE, heads_from_latent
+from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.feed import open_data
+from nerfgan_cli.training.randomness import key, keyed
+from nerfgan_cli.training.schedules import progress
+from nerfgan_cli.training.task import Numbers, Task
+from nerfgan_cli.training.transfer import copy_weights, read_start
+from nerfgan_cli.training.update import descend, follow
+from nerfgan_cli.training.warm import picture_losses, point_losses, trace
+from nerfgan_cli.training.warm_recipe import Optim, WarmRecipe
+from nerfgan_cli.training.warm_traits import TraitReadout
+from nerfgan_cli.training.warm_truth import Truth, truths
+
+STARTED = ("generator", "average")  # what `train.init` can give weights to
+
+Losses = Mapping[str, Tensor]  # [] each
+
+
+class Stage(NamedTuple):
+    """What a step does now."""
+
+    optimizer: str
+    rate: float  # as a fraction of the full learning rates
+    losses: Callable[[int], Losses]  # of one slice
+
+
+class WarmTask(Task):
+    """See the module."""
+
+    def __init__(self, recipe: WarmRecipe, world: World) -> None:
+        self.recipe: WarmRecipe = recipe
+        self.world = world
+        self.slices = world.slices(recipe.train.batch, recipe.train.batch_gpu)
+        self.data: ImageSet = open_data(recipe.data, recipe.model.generator.img_resolution)
+        seed = recipe.train.seed
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(seed, "weights"))
+            self.generator = EG3D(recipe.model.generator).to(world.device)
+            readout = TraitReadout(recipe.model.generator.w_dim, keyed("cpu", seed, "survey"))
+        self.readout = readout.to(world.device)
+        self.average = deepcopy(self.generator).requires_grad_(False).eval()
+        self.modules = {
+            "generator": self.generator,
+            "average": self.average,
+            "readout": self.readout,
+        }
+        for convolutions in (self.generator.backbone.synthesis, self.generator.superresolution):
+            precision = recipe.train.precision
+            set_precision(convolutions, "fp32" if precision == "auto" else precision, world.device)
+        self.optimizers = build_optimizers(self.generator, self.readout, recipe.optim)
+
+    def initialize(self) -> None:
+        if self.recipe.train.init is not None:
+            start = read_start(self.recipe.train.init)
+            self.licence = start.licence
+            for name in STARTED:
+                copy_weights(self.modules[name], start.networks[name], self.recipe.train.init)
+
+    def begin(self, step: int) -> None:
+        first = max(step, self.recipe.first_drawn)
+        self.truths = truths(self.recipe, self.data, self.slices, first)
+
+    def step(self, step: int) -> Numbers:
+        batch, optim = self.recipe.train.batch, self.recipe.optim
+        stage = self._stage(step)
+        optimizer = self.optimizers[stage.optimizer]
+        for group in optimizer.param_groups:
+            group["lr"] = group["full_lr"] * stage.rate
+        found: list[Losses] = []
+
+        def loss_of(index: int) -> Tensor:
+            losses = stage.losses(index)
+            found.append({name: value.detach() for name, value in losses.items()})
+            return self.weigh(losses)
+
+        descend(optimizer, self.world, self.slices, loss_of)
+        half_life = min(optim.ema_kimg * 1000, step * batch * optim.ema_rampup)
+        follow(self.average, self.generator, float(0.5 ** (batch / max(half_life, 1e-8))))
+        numbers: Numbers = {
+            f"loss/{name}": torch.stack([each[name] for each in found]).mean() for name in found[0]
+        }
+        return numbers | {"schedule/rate": stage.rate}
+
+    def _stage(self, step: int) -> Stage:
+        recipe, optim, batch = self.recipe, self.recipe.optim, self.recipe.train.batch
+        if step < recipe.first_drawn:
+            alone = recipe.loss.traits_kimg
+            rate = learning_rate(step * batch, optim.warmup_kimg, alone, optim.last_lr)
+            return Stage("traits", rate, lambda index: self.trait_losses(step, index))
+        truth = {index: next(self.truths) for index in self.slices.own}
+        drawn = (step - recipe.first_drawn) * batch
+        rate = learning_rate(drawn, optim.warmup_kimg, optim.decay_kimg, optim.last_lr)
+        return Stage("drawing", rate, lambda index: self.drawing_losses(truth[index], step, index))
+
+    def trait_losses(self, step: int, index: int) -> Losses:
+        draws = keyed("cpu", self.recipe.train.seed, "traits", step, index)
+        z = torch.randn(self.recipe.loss.traits_batch, LATENT_SIZE, generator=draws)
+        z = z.to(self.world.device)
+        codes = self._mapping(z)[:, 0]
+        losses: Losses = self.readout(codes, heads_from_latent(z))
+        return losses
+
+    def drawing_losses(self, truth: Truth, step: int, index: int) -> Losses:
+        device, generator = self.world.device, self.generator
+        truth = {name: tensor.to(device, non_blocking=True) for name, tensor in truth.items()}
+        draws = keyed(device, self.recipe.train.seed, "rays", step, index)
+        subject = generator.prepare(self._mapping(truth["z"]))
+        traced = trace(generator, truth)
+        losses = point_losses(generator, subject, traced, self.recipe.loss, draws)
+        if "image" in truth:
+            losses |= picture_losses(generator, subject, truth, traced, draws)
+        return losses
+
+    def _mapping(self, z: Tensor) -> Tensor:  # [B, L, w_dim]
+        frontal = PRESETS[self.generator.camera_preset].frontal().to(z.device)
+        return self.generator.mapping(z, frontal, update_average=True)
+
+    def weigh(self, losses: Losses) -> Tensor:
+        """Their weighted sum."""
+        table = self.recipe.loss
+        if "looks" in losses:
+            return losses["looks"] + losses["parts"]
+        points = table.occupancy * losses["occupancy"] + table.colour * losses["colour"]
+        if "image" not in losses:
+            return points
+        pictures = table.raw * losses["raw"] + table.depth * losses["depth"]
+        return table.points_weight * points + pictures + table.image * losses["image"]
+
+    @property
+    def result(self) -> Generator:
+        return self.average
+
+    def rehearsals(self) -> Mapping[str, Callable[[], object]]:
+        """The last stage, which keeps the most in memory."""
+        recipe, size, device = self.recipe, self.slices.size, self.world.device
+        config, crop = recipe.model.generator, recipe.loss.crop
+        scale = config.img_resolution // config.raw_resolution
+        label = PRESETS[config.camera_preset].frontal().label.expand(size, -1)
+        shapes = {"z": (config.z_dim,), "raw": (3, crop, crop), "depth": (1, crop, crop)}
+        shapes["image"] = (3, crop * scale, crop * scale)
+        truth = {name: torch.zeros(size, *shape, device=device) for name, shape in shapes.items()}
+        truth["label"] = label.to(device)
+        return {"generator": lambda: self.weigh(self.drawing_losses(truth, 0, 0))}
+
+
+def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> dict[str, Adam]:
+    """For either half of the run; `full_lr` is a group's rate before it is scheduled."""
+    mapping = list(generator.backbone.mapping.parameters())
+    ours = {id(parameter) for parameter in mapping}
+    others = [parameter for parameter in generator.parameters() if id(parameter) not in ours]
+
+    def adam(*groups: tuple[list[nn.Parameter], float]) -> Adam:
+        tables = [{"params": parameters, "full_lr": lr} for parameters, lr in groups]
+        return Adam(tables, optim.lr, optim.betas, optim.eps, fused=True)
+
+    readouts = list(readout.parameters())
+    return {
+        "traits": adam((mapping, optim.traits_lr), (readouts, optim.readout_lr)),
+        "drawing": adam((mapping, optim.mapping_lr), (others, optim.lr)),
+    }
+
+
+def learning_rate(images: int, warmup_kimg: float, decay_kimg: float, last: float) -> float:
+    """A short rise, then a cosine from 1 to `last`, which stays."""
+    warm = progress(images, warmup_kimg)
+    fall = (1 - cos(pi * progress(images, decay_kimg))) / 2
+    return warm * (1 - (1 - last) * fall)

@@ -1,0 +1,161 @@
+"""`nerfgan train` as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli import ROOT, start  # of this folder
+
+from nerfgan_cli.training import samples
+
+SHORT = ("--set", "train.kimg=0.004")
+
+pytestmark = pytest.mark.usefixtures("quick_training")
+
+
+def test_recipes_are_listed(nerfgan) -> None:
+    done = nerfgan("train", "--list")
+    assert done.code == 0
+    names = [line.split()[0] for line in done.out.splitlines()]
+    assert {"eg3d-ffhq512-64", "eg3d-toyheads"} <= set(names)
+    assert json.loads(nerfgan("train", "--list", "--json").out).keys() == set(names)
+
+
+def test_a_run_and_what_can_be_done_with_it(
+    nerfgan, tiny_recipe: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(samples, "VIDEO_PEOPLE", 1)
+    run = tmp_path / "run"
+    settings = ("--set", "train.video_frames=2", "--set", "data.workers=1", "--seed", 3)
+    done = nerfgan("train", tiny_recipe, "--out", run, *SHORT, *settings)
+    assert done.code == 0, done
+    assert "images/s" in done.err
+    assert "s/kimg" in done.err
+    assert "left" in done.err
+    assert "GiB" in done.err
+    assert "discriminator" in done.err
+    assert f"nerfgan video --model {run}" in done.out
+    assert {path.name for path in (run / "samples").iterdir()} == {
+        *("reals.png", "000000004.png", "000000004.mp4")
+    }
+    recipe = (run / "recipe.toml").read_text()
+    assert "seed = 3" in recipe
+    assert 'nerfgan = "' in recipe
+    assert nerfgan("image", "--model", run, "-o", tmp_path / "one.png").code == 0
+    described = nerfgan("info", run, "--json")
+    assert described.code == 0
+    assert '"kimg": 0.004' in described.out
+
+    longer = nerfgan("train", tiny_recipe, "--out", run, "--set", "train.kimg=0.008", *settings[2:])
+    assert longer.code == 0, longer
+    assert "continuing from 0.004 kimg" in longer.err
+    images = [json.loads(line)["images"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert images == [4, 8]
+    again = nerfgan("train", run / "recipe.toml", "--out", run)
+    assert again.code == 0
+    assert "trained to 0.008 kimg" in again.out
+
+    other = nerfgan("train", tiny_recipe, "--out", run, *SHORT, "--seed", 4)
+    other.refused(2, f"{run} was started with train.seed = 3, not 4")
+
+
+def test_rehearsal(nerfgan, tiny_recipe: Path) -> None:
+    done = nerfgan("train", tiny_recipe, "--dry-run", "--batch-gpu", 4)
+    assert done.code == 0
+    for part in (
+        "10 pictures of 64²",
+        "24 images in 6 steps of 4",
+        "backbone",
+        "GiB",
+        "3 snapshots",
+    ):
+        assert part in done.out
+    facts = json.loads(nerfgan("train", tiny_recipe, "--dry-run", "--json").out)
+    assert facts["steps"] == 6
+    assert facts["memory_gib"] > 0
+    assert facts["batch_gpu"] == 2
+
+
+def test_what_is_refused(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
+    nerfgan("train").refused(2, "no recipe was given")
+    nerfgan("train", tiny_recipe).refused(2, "use --out")
+    nerfgan("train", "eg3d-toyhead", "-o", "x").refused(2, "did you mean eg3d-toyheads?")
+    bad = ("train", tiny_recipe, "--out", tmp_path / "new")
+    nerfgan(*bad, "--set", "train.kim=1").refused(2, "did you mean train.kimg?")
+    nerfgan(*bad, "--set", "train.batch=6", "--batch-gpu", 4).refused(2, "train.batch a multiple")
+    nerfgan(*bad, "--set", "data.path=nowhere").refused(3, "nowhere")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    nerfgan("train", tiny_recipe, "--out", tmp_path / "full").refused(3, "holds other things")
+
+
+def test_divergence_has_its_code(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
+    done = nerfgan(
+        *("train", tiny_recipe, "--out", tmp_path / "run", "--batch-gpu", 4),
+        *("--set", "optim.discriminator_lr=1e30", "--set", "train.snapshot_kimg=1"),
+    )
+    assert done.code == 6
+    assert "the training diverged: the loss" in done.err
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_a_process_that_is_killed_and_one_that_is_interrupted(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
+    """The real signals to the real program, with a process that reads data."""
+    run = tmp_path / "run"
+    arguments = (
+        "train",
+        tiny_recipe,
+        "--out",
+        run,
+        "--set",
+        "train.kimg=1000",
+        "--set",
+        "data.workers=1",
+    )
+
+    def begin() -> "subprocess.Popen[str]":
+        process = start(*arguments, OMP_NUM_THREADS="1")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "images/s" in line:
+                return process
+        raise AssertionError(process.wait())
+
+    process = begin()
+    process.kill()
+    process.communicate()
+    process = begin()  # at once, though the killed one's reader may still live
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in said
+    assert list((run / "checkpoints").glob("*.state"))
+
+
+def test_torchrun(tiny_recipe: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    torchrun = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "nerfgan_cli",
+    ]
+    done = subprocess.run(
+        [sys.executable, *torchrun, "train", tiny_recipe, "--out", run, *SHORT],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done
+    assert done.stdout.count("trained to 0.004 kimg") == 1
+    assert (run / "checkpoints" / "000000004.state").exists()

@@ -1,0 +1,182 @@
+"""Several processes train as one: gloo on the CPU, processes forked from this one."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from training_case import in_child, newest, read
+
+from nerfgan_cli.errors import NerfganError, UsageError
+from nerfgan_cli.training.distributed import World, open_world
+from nerfgan_cli.training.feed import SliceSampler
+from nerfgan_cli.training.kinds import build_task
+from nerfgan_cli.training.loop import train
+from nerfgan_cli.training.run import open_run
+
+pytestmark = pytest.mark.usefixtures("quick_training")
+
+CPU = torch.device("cpu")
+SOON = 20  # seconds in which the death of one process must end the others
+
+
+def fork_all(size: int, work: Callable[[World], None]) -> list[int]:
+    """Runs a world of processes; their exit codes by rank."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def start(rank: int) -> None:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        with open_world(CPU) as world:
+            work(world)
+
+    children = []
+    for rank in range(size):
+        child = os.fork()
+        if child == 0:
+            os._exit(in_child(lambda rank=rank: start(rank)) & 0xFF)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+def gradients_of_each_phase(recipe: Path, world: World, settings: list[str]) -> dict[str, Tensor]:
+    """All gradients that the updates of the first step take.
+
+    Rates of 0: Adam's first step is ± its rate also where rounding alone decides the sign.
+    """
+    found: dict[str, Tensor] = {}
+    task = build_task(read(recipe, *settings), world)
+
+    def watch(name: str, optimizer: torch.optim.Optimizer) -> None:
+        updates = count(1)
+
+        def note(*_: object) -> None:
+            update = next(updates)
+            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                if parameter.grad is not None:
+                    found[f"{name} {update} {index}"] = parameter.grad.clone()
+
+        optimizer.register_step_pre_hook(note)
+
+    for name, optimizer in task.optimizers.items():
+        watch(name, optimizer)
+    task.begin(0)
+    task.step(0)
+    return found
+
+
+@pytest.mark.parametrize(
+    "settings", [[], ["loss.augment=none", "model.discriminator.disc_c_noise=1"]]
+)
+def test_two_processes_have_the_gradients_of_one(
+    tiny_recipe: Path, tmp_path: Path, settings: list[str]
+) -> None:
+    settings = [*settings, "train.batch=8", "optim.generator_lr=0", "optim.discriminator_lr=0"]
+
+    def work(world: World) -> None:
+        found = gradients_of_each_phase(tiny_recipe, world, settings)
+        torch.save(found, tmp_path / f"{world.rank} of {world.size}.pt")
+
+    assert fork_all(1, work) == [0]
+    assert fork_all(2, work) == [0, 0]
+    alone, first, second = (
+        torch.load(tmp_path / f"{who}.pt") for who in ("0 of 1", "0 of 2", "1 of 2")
+    )
+    assert first.keys() == second.keys() == alone.keys()
+    assert {name.rpartition(" ")[0] for name in alone} == {
+        *("generator 1", "generator 2", "discriminator 1", "discriminator 2")
+    }
+    for name, gradient in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        bound = 1e-5 * gradient.abs().max().item()
+        torch.testing.assert_close(first[name], gradient, rtol=1e-5, atol=bound, msg=name)
+
+
+def test_a_run_of_two_processes(tiny_recipe: Path, tmp_path: Path) -> None:
+    """Only the first writes, and another number of processes can continue it."""
+    folder = tmp_path / "run"
+
+    def train_to(kimg: float) -> Callable[[World], None]:
+        def work(world: World) -> None:
+            recipe = read(tiny_recipe, f"train.kimg={kimg}", "train.snapshot_kimg=1")
+            task = build_task(recipe, world)
+            said: list[str] = []
+            if world.first:
+                with open_run(folder, recipe):
+                    train(task, folder, said.append)
+                assert said
+            else:
+                train(task, folder, said.append)
+                assert not said
+
+        return work
+
+    assert fork_all(2, train_to(0.008)) == [0, 0]
+    assert newest(folder)[0].step == 2
+    assert len((folder / "log.jsonl").read_text().splitlines()) == 2
+    assert fork_all(1, train_to(0.012)) == [0]
+    assert newest(folder)[0].step == 3
+
+
+def test_a_dead_process_ends_the_others_soon(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(world: World) -> None:
+        task = build_task(read(tiny_recipe), world)
+        task.begin(0)
+        task.step(0)
+        if world.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        start = time.monotonic()
+        with pytest.raises(NerfganError, match="another process of this run has ended"):
+            task.step(1)
+        (tmp_path / "seconds").write_text(str(time.monotonic() - start))
+
+    first, second = fork_all(2, work)
+    assert first == 0
+    assert second == -signal.SIGKILL & 0xFF
+    assert float((tmp_path / "seconds").read_text()) < SOON
+
+
+def test_slices_are_the_same_for_any_number_of_processes() -> None:
+    def items(size: int) -> list[list[int]]:
+        """What all processes read in two steps, in the order of the slices."""
+        slices = [World(CPU, rank, size).slices(12, 2) for rank in range(size)]
+        readers = [iter(SliceSampler(10, 3, part, first_step=5)) for part in slices]
+        found = {
+            (step, index): next(reader)
+            for part, reader in zip(slices, readers, strict=True)
+            for step in range(2)
+            for index in part.own
+        }
+        return [found[place] for place in sorted(found)]
+
+    assert items(1) == items(2) == items(3)
+    assert len({tuple(part) for part in items(1)}) > 6
+
+
+def test_resumed_order_is_the_tail_of_the_whole_order() -> None:
+    slices = World(CPU).slices(4, 2)
+    whole, tail = (iter(SliceSampler(10, 3, slices, first_step=step)) for step in (0, 3))
+    assert [next(whole) for _ in range(10)][6:] == [next(tail) for _ in range(4)]
+
+
+@pytest.mark.parametrize(("batch", "batch_gpu", "size"), [(6, 4, 1), (8, 4, 3), (2, None, 4)])
+def test_a_batch_that_cannot_be_shared(batch: int, batch_gpu: int | None, size: int) -> None:
+    with pytest.raises(UsageError, match=r"make train\.batch a multiple"):
+        World(CPU, size=size).slices(batch, batch_gpu)
+
+
+def test_bad_gradients_become_finite() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(4))
+    parameter.grad = torch.tensor([torch.nan, torch.inf, -torch.inf, 1.0])
+    World(CPU).share_gradients([parameter, torch.nn.Parameter(torch.zeros(2))])
+    assert parameter.grad.tolist() == [0, 1e5, -1e5, 1]

@@ -1,0 +1,306 @@
+"""Adversarial training of EG3D: which phase when, what each changes, averages, ADA, transfer."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_case import BATCH, read, train_run, write_pictures
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints.format import load_model, save_model
+from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.errors import InputError, UsageError, WeightsError
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.training import eg3d_task
+from nerfgan_cli.training.ada import Ada
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d import Latents, Mixing, Moment, PhaseResult, draw_fakes
+from nerfgan_cli.training.eg3d_draws import Schedule, SliceDraws
+from nerfgan_cli.training.eg3d_task import EG3DTask
+from nerfgan_cli.training.estimate import estimate, kept_bytes
+from nerfgan_cli.training.feed import find_foreign_cameras, open_data
+from nerfgan_cli.training.kinds import build_task
+from nerfgan_cli.training.precision import set_training_precision
+from nerfgan_cli.training.randomness import keyed
+from nerfgan_cli.training.schedules import blur_sigma, rendering_resolution, swap_probability
+from nerfgan_cli.training.state import collect, read_state
+from nerfgan_cli.training.update import follow, lazy_adam
+
+pytestmark = pytest.mark.usefixtures("quick_training")
+
+CPU = torch.device("cpu")
+
+
+def build(recipe: Path, *settings: str) -> EG3DTask:
+    task = build_task(read(recipe, *settings), World(CPU))
+    assert isinstance(task, EG3DTask)
+    return task
+
+
+def test_phases_come_when_they_are_due(tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build(tiny_recipe, "train.batch_gpu=4")
+    calls: Counter[str] = Counter()
+    for name in ("generator_phase", "density_phase", "discriminator_phase", "r1_phase"):
+        original = getattr(eg3d_task, name)
+
+        def counted(*arguments: Any, name: str = name, original: Any = original) -> PhaseResult:
+            calls[name] += 1
+            result: PhaseResult = original(*arguments)
+            return result
+
+        monkeypatch.setattr(eg3d_task, name, counted)
+    task.begin(0)
+    losses = [set(task.step(step)) for step in range(5)]
+    assert calls == {
+        **{"generator_phase": 5, "discriminator_phase": 5},
+        **{"density_phase": 3, "r1_phase": 2},  # every second and every fourth step
+    }
+    assert ["loss/r1" in names for names in losses] == [True, False, False, False, True]
+
+
+def test_each_phase_trains_its_network_only(tiny_recipe: Path) -> None:
+    task = build(tiny_recipe)
+    task.begin(0)
+    before = {name: tensor.clone() for name, tensor in collect(task).items()}
+    phases = list(
+        task._phases(Schedule(0.5, 0.0, 8), {index: next(task.reals) for index in range(2)})
+    )
+    for phase in phases:
+        task._descend(phase, 0)
+        after = collect(task)
+        changed = {
+            name.split(".")[1]
+            for name, tensor in after.items()
+            if name.startswith("module.") and not torch.equal(tensor, before[name])
+        }
+        trained = "generator" if phase.network is task.generator else "discriminator"
+        # The discriminator's phase also moves the average style and counts signs; r1 counts signs.
+        besides = {"discriminator": {"generator", "ada"}, "r1": {"ada"}}.get(phase.name, set())
+        assert changed == {trained, *besides}, phase.name
+        if "generator" in besides:
+            moved = [
+                name
+                for name in after
+                if not torch.equal(after[name], before.get(name, after[name]))
+            ]
+            assert [name for name in moved if name.startswith("module.generator")] == [
+                "module.generator.backbone.mapping.w_avg"
+            ]
+        before = {name: tensor.clone() for name, tensor in after.items()}
+    assert [phase.name for phase in phases] == ["generator", "density", "discriminator", "r1"]
+    assert [phase.interval for phase in phases] == [1, 2, 1, 4]
+
+
+def test_a_rare_phase_weighs_more(tiny_recipe: Path) -> None:
+    """Gradients of a phase every n-th step are n times those of its loss."""
+    gradients = []
+    for interval in (1, 3):
+        task = build(tiny_recipe, f"loss.density_interval={interval}", "train.batch_gpu=4")
+        task.begin(0)
+        phases = {phase.name: phase for phase in task._phases(Schedule(0.5, 0.0, 8), {})}
+        task._descend(phases["density"], 0)
+        gradients.append(task.generator.decoder.net[0].weight.grad)
+    torch.testing.assert_close(gradients[1], 3 * gradients[0])
+
+
+def test_schedules_follow_the_images(tiny_recipe: Path) -> None:
+    task, loss = build(tiny_recipe), read(tiny_recipe).loss
+    for images in (0, 8, 16, 40):
+        assert task._schedule(images) == (
+            swap_probability(images, loss.swap_probability, loss.swap_fade_kimg),
+            blur_sigma(images, loss.blur_fade_kimg, loss.blur_sigma),
+            rendering_resolution(images, 8, 12, loss.resolution_fade_kimg),
+        )
+
+
+def test_lazy_adam_has_the_published_numbers() -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    for rate, interval, expected in (
+        (0.0025, 4, (0.002, 0.991992)),
+        (0.002, 16, (0.00188235, 0.990585)),
+    ):
+        (group,) = lazy_adam(parameters, rate, (0.0, 0.99), 1e-8, interval).param_groups
+        assert (group["lr"], group["betas"][1]) == pytest.approx(expected, rel=2e-6)
+        assert (group["betas"][0], group["eps"]) == (0, 1e-8)
+    (group,) = lazy_adam(parameters, 0.0025, (0.0, 0.99), 1e-8).param_groups
+    assert (group["lr"], group["betas"]) == (0.0025, (0.0, 0.99))
+
+
+def test_the_average_follows_parameters_and_copies_buffers(tiny_recipe: Path) -> None:
+    task = build(tiny_recipe)
+    own, its = (
+        {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        for network in (task.average, task.generator)
+    )
+    with torch.no_grad():
+        for tensor in (*task.generator.parameters(), *task.generator.buffers()):
+            tensor += 1
+    follow(task.average, task.generator, 0.75)
+    parameters = {name for name, _ in task.generator.named_parameters()}
+    for name, tensor in task.average.state_dict().items():
+        expected = (
+            0.75 * own[name] + 0.25 * (its[name] + 1) if name in parameters else its[name] + 1
+        )
+        torch.testing.assert_close(tensor, expected)
+
+
+def test_ada_goes_up_and_down_but_not_below_zero() -> None:
+    ada, world = Ada(0.0), World(CPU)
+    sure, unsure = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[1.0], [-2.0]])
+    ada.observe(sure)
+    ada.adjust(0.6, 0.125, world)
+    assert ada.pipe.p.item() == 0.125
+    ada.observe(unsure)  # the sure ones are forgotten
+    ada.adjust(0.6, 0.0625, world)
+    assert ada.pipe.p.item() == 0.0625
+    ada.observe(unsure)
+    ada.adjust(0.6, 0.125, world)
+    assert ada.pipe.p.item() == 0
+
+
+def test_ada_moves_as_fast_as_the_recipe_says(tiny_recipe: Path) -> None:
+    task = build(tiny_recipe)
+    task.begin(0)
+    strengths = [float(task.step(step)["schedule/augment_p"]) for step in range(4)]
+    change = BATCH * 3 / 20  # of batch · ada_interval / ada_kimg
+    assert strengths == pytest.approx([0, 0, change, change])
+
+
+def test_style_mixing_gives_later_layers_another_latent(tiny_recipe: Path) -> None:
+    task = build(tiny_recipe)
+    network, data, seen = task.generator, task.data, []
+    network.prepare = lambda ws, options: seen.append(ws) or original(ws, options)
+    original = EG3D.prepare.__get__(network)
+    draws = SliceDraws(0, "generator", 0, 0, 2, CPU)
+    assert draws.latents(network, data, 0.0).mixing is None
+    latents = draws.latents(network, data, 1.0)
+    assert latents.mixing is not None
+    assert 1 <= latents.mixing.cutoff < network.num_ws
+    swapped = Latents(latents.z, latents.camera, torch.ones(2), mixing=Mixing(latents.z + 1, 3))
+    moment: Moment = draws.moment(Schedule(0.5, 0.0, 8), None)
+    with torch.no_grad():
+        draw_fakes(network, swapped, moment)
+        first = network.mapping(latents.z, latents.camera)
+        second = network.mapping(latents.z + 1, latents.camera)
+    assert torch.equal(seen[0], torch.cat([first[:, :3], second[:, 3:]], dim=1))
+
+
+def test_draws_depend_on_their_purpose_and_place_alone() -> None:
+    def draw(*key: object) -> float:
+        return torch.rand([], generator=keyed("cpu", *key)).item()  # type: ignore[arg-type]
+
+    places = [(0, "a", 0, 0), (1, "a", 0, 0), (0, "b", 0, 0), (0, "a", 1, 0), (0, "a", 0, 1)]
+    assert len({draw(*place) for place in places}) == len(places)
+    assert draw(0, "a", 0, 0) == draw(0, "a", 0, 0)
+
+
+def test_half_precision_is_where_the_release_has_it() -> None:
+    """The super-resolution, and the discriminator from 64² up (eg3d.md 6)."""
+    discriminator = DualDiscriminator(DiscriminatorConfig(512, channel_base=512, channel_max=4))
+    set_training_precision(discriminator, "auto", torch.device("cuda"))
+    halved = {
+        resolution
+        for resolution in discriminator.resolutions
+        if discriminator.get_submodule(f"b{resolution}").compute_dtype == torch.float16
+    }
+    assert halved == {512, 256, 128, 64}
+    set_training_precision(discriminator, "auto", CPU)
+    assert discriminator.b512.compute_dtype == torch.float32
+
+
+def test_generator_in_half_precision(tiny_recipe: Path) -> None:
+    network = build(tiny_recipe, "train.precision=bf16").generator
+    assert network.superresolution.block0.compute_dtype == torch.bfloat16
+    assert network.backbone.synthesis.b8.compute_dtype == torch.float32
+
+
+@pytest.fixture
+def first_run(tiny_recipe: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "first"
+    train_run(folder, read(tiny_recipe, "train.kimg=0.004"))
+    return folder
+
+
+def test_a_run_starts_from_another_one(tiny_recipe: Path, first_run: Path, tmp_path: Path) -> None:
+    """All three networks; images, optimisers and augmentation start anew."""
+    task = build(tiny_recipe, f"train.init={first_run}")
+    task.initialize()
+    _, tensors = read_state(first_run / "checkpoints" / "000000004.state")
+    for name in ("generator", "discriminator", "average"):
+        for key, tensor in task.modules[name].state_dict().items():
+            assert torch.equal(tensor, tensors[f"module.{name}.{key}"])
+    assert not any(optimizer.state for optimizer in task.optimizers.values())
+
+
+def test_a_run_starts_from_files_and_keeps_their_terms(
+    tiny_recipe: Path, first_run: Path, tmp_path: Path
+) -> None:
+    source = load_model(find_model(str(first_run)))
+    file, critic = tmp_path / "G.safetensors", tmp_path / "D.safetensors"
+    save_model(file, source, Provenance("G.pkl", licence="Some terms."))
+    other = build(tiny_recipe, "train.seed=9").discriminator
+    save_model(critic, other, Provenance("D.pkl"))
+    settings = [f"train.init={file}", f"train.init_discriminator={critic}", "train.kimg=0.004"]
+    task = build(tiny_recipe, *settings)
+    task.initialize()
+    for network in (task.generator, task.average):
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(network.parameters(), source.parameters(), strict=True)
+        )
+    assert torch.equal(task.discriminator.b64.conv0.weight, other.b64.conv0.weight)
+    train_run(tmp_path / "second", read(tiny_recipe, *settings))
+    terms = read_header(find_model(str(tmp_path / "second"))).provenance.licence
+    assert terms == "Derived from G.pkl. Some terms."
+    train_run(tmp_path / "second", read(tiny_recipe, *settings, "train.kimg=0.008"))
+    assert read_header(find_model(str(tmp_path / "second"))).provenance.licence == terms
+
+
+def test_weights_of_other_sizes_are_refused(tiny_recipe: Path, first_run: Path) -> None:
+    task = build(tiny_recipe, f"train.init={first_run}", "model.generator.plane_channels=8")
+    with pytest.raises(
+        WeightsError, match=r"is \(12, .* and \(24, .* start from a model of the same"
+    ):
+        task.initialize()
+    with pytest.raises(InputError, match="no file runs/none"):
+        build(tiny_recipe, "train.init=runs/none").initialize()
+
+
+def test_pictures_of_another_size_are_refused(tiny_recipe: Path, tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path / "small", side=32)
+    with pytest.raises(UsageError, match=r"pictures of small are 32² .* draws 64²"):
+        build(tiny_recipe, f"data.path={pictures}")
+
+
+def test_slices_that_cannot_be_compared_are_refused(tiny_recipe: Path) -> None:
+    with pytest.raises(UsageError, match=r"slices of 2 images .* groups of 4"):
+        build(tiny_recipe, "model.discriminator.mbstd_group_size=4")
+
+
+def test_foreign_cameras_are_told(tiny_recipe: Path, tmp_path: Path) -> None:
+    table = read(tiny_recipe, f"data.path={write_pictures(tmp_path / 'far', radius=3.9)}").data
+    (warning,) = find_foreign_cameras(open_data(table, 64), PRESETS["ffhq"])
+    assert "distance from the origin" in warning
+    assert "3.9" in warning
+    assert "2.7" in warning
+    assert not find_foreign_cameras(open_data(read(tiny_recipe).data, 64), PRESETS["ffhq"])
+
+
+def test_memory_is_counted_once_and_grows_with_the_slice(tiny_recipe: Path) -> None:
+    x = torch.zeros(10, 10, device="meta", requires_grad=True)
+    assert kept_bytes(lambda: (x.exp() * x.exp()).sum()) == 2 * 400  # exp keeps its own result
+    sizes = [
+        estimate(build_task(read(tiny_recipe, f"train.batch_gpu={n}"), World(torch.device("meta"))))
+        for n in (2, 4)
+    ]
+    assert sizes[1].activations == pytest.approx(2 * sizes[0].activations, rel=0.01)
+    parts = sizes[0].parameters["generator"]
+    assert set(parts) == {"backbone", "superresolution", "decoder"}
+    assert sizes[0].training == 12 * sum(
+        count for each in sizes[0].parameters.values() for count in each.values()
+    )
