@@ -1,6 +1,7 @@
 """Models by name, file or run folder: where `--model` finds its file.
 
-Named weights lie in `$NERFGAN_HOME/weights` (default `~/.cache/nerfgan/weights`).
+Bundled models are part of the package. Other named weights lie in `$NERFGAN_HOME/weights` (default
+`~/.cache/nerfgan/weights`).
 """
 
 import os
@@ -44,6 +45,12 @@ ZOO = {
 }
 
 
+# Trained by the recipe of the same name; a card lies beside each file.
+BUNDLED = {"eg3d-toyheads": "small EG3D of the heads that nerfgan draws itself, 128²"}
+BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
+DEFAULT = "eg3d-toyheads"
+
+
 def home() -> Path:
     """The folder in which nerfgan keeps what it downloads and what it is given."""
     return Path(os.environ.get("NERFGAN_HOME") or "~/.cache/nerfgan").expanduser()
@@ -55,26 +62,24 @@ def weights_folder() -> Path:
 
 def installed(name: str) -> Path | None:
     """The file of a named model, if it is there."""
-    file = weights_folder() / f"{name}.safetensors"
+    folder = BUNDLED_FOLDER if name in BUNDLED else weights_folder()
+    file = folder / f"{name}.safetensors"
     return file if file.is_file() else None
 
 
 def names() -> list[str]:
-    """All names that a model may have: those of the zoo, and those of files in our folder."""
-    return list(
-        dict.fromkeys([*ZOO, *(file.stem for file in weights_folder().glob("*.safetensors"))])
-    )
+    """All names that a model may have: bundled, of the zoo, and of files in our folder."""
+    own = (file.stem for file in weights_folder().glob("*.safetensors"))
+    return list(dict.fromkeys([*BUNDLED, *ZOO, *own]))
 
 
 def find_model(model: str | None) -> Path:
     """The file that is meant: by name, a file, or the newest one of a run folder.
 
-    A bare word is a name first; what has a separator or a suffix, and exists, is a path.
+    A bare word is a name first; what has a separator or a suffix, and exists, is a path. Without a
+    word it is the bundled model.
     """
-    if model is None:
-        raise WeightsError(
-            f"no model was given: name a file, a run folder or one of {', '.join(names())}."
-        )
+    model = DEFAULT if model is None else model
     path = Path(model).expanduser()
     is_word = path.name == model and not path.suffix
     if model in names() and (is_word or not path.exists()):
@@ -91,6 +96,10 @@ def find_model(model: str | None) -> Path:
 
 
 def _lacking(name: str) -> Path:
+    if name in BUNDLED:
+        raise WeightsError(
+            f"the file of the bundled model {name} is missing: install nerfgan again."
+        )
     raise WeightsError(f"the weights of {name} are not installed: {ZOO[name].remedy}.")
 
 

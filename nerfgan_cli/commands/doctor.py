@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 
 from nerfgan_cli import __version__
-from nerfgan_cli.checkpoints.zoo import ZOO, installed, weights_folder
+from nerfgan_cli.checkpoints.zoo import BUNDLED, ZOO, installed, weights_folder
 from nerfgan_cli.commands import options as o
 
 REQUIRED = ("torch", "numpy", "scipy", "pillow", "imageio-ffmpeg", "safetensors", "typer", "tqdm")
@@ -172,6 +172,12 @@ def check_optional() -> Iterator[Check]:
 
 def check_weights() -> Iterator[Check]:
     folder = weights_folder()
+    for name, about in BUNDLED.items():
+        file = installed(name)
+        if file is not None:
+            yield Check("weights", name, "ok", f"{about}; {_size(file)}, bundled")
+        else:
+            yield Check("weights", name, "broken", about, "install nerfgan again")
     named = {name: installed(name) for name in ZOO}
     for name, file in named.items():
         if file is not None:

@@ -22,7 +22,7 @@ NO_TERMS = "none beyond those of nerfgan and of the training data"
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help=MODEL_HELP)] = None,
     json: Json = False,
 ) -> None:
     """Say what a model is, where it came from and what its licence asks."""

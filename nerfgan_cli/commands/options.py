@@ -51,7 +51,10 @@ class Noise(str, Enum):
     none = "none"
 
 
-MODEL_HELP = "A model: its name, a file or a run folder (as ./NAME if a model has that name too)."
+MODEL_HELP = (
+    "A model: its name, a file or a run folder (as ./NAME if a model has that name too). "
+    "Without one, the bundled model."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and only that.")]
 Device = Annotated[DeviceName, typer.Option("--device", help="Where to compute.")]

@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from nerfgan_cli.checkpoints import zoo
+
 DRAW = ("image", "video")
 
 
@@ -26,8 +28,9 @@ def _nothing_is_left(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("verb", DRAW)
-def test_no_model(nerfgan, verb):
-    nerfgan(verb).refused(4, "no model was given", "ffhq512-128", "shapenetcars128-64")
+def test_broken_installation(nerfgan, verb, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "BUNDLED_FOLDER", tmp_path)
+    nerfgan(verb).refused(4, "bundled model eg3d-toyheads is missing", "install nerfgan again")
 
 
 @pytest.mark.parametrize("verb", DRAW)
@@ -264,9 +267,9 @@ def test_no_ffmpeg(nerfgan, monkeypatch, tmp_path):
 
 
 def test_errors_with_json_leave_standard_output_empty(nerfgan):
-    nerfgan("image", "--json").refused(4, "no model was given")
+    nerfgan("image", "--json", "--model", "xyzzy").refused(2, "no model named")
     with pytest.raises(json.JSONDecodeError):
-        json.loads(nerfgan("--json", "video").out)
+        json.loads(nerfgan("--json", "video", "--model", "xyzzy").out)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
