@@ -151,7 +151,10 @@ def test_torchrun(tiny_recipe: Path, tmp_path: Path) -> None:
         "nerfgan_cli",
     ]
     done = subprocess.run(
-        [sys.executable, *torchrun, "train", tiny_recipe, "--out", run, *SHORT],
+        [
+            *(sys.executable, *torchrun, "-m", "nerfgan_cli", "train"),
+            *(tiny_recipe, "--out", run, *SHORT),
+        ],
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -27,6 +27,9 @@ SMALL = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("quick_training")
+
+
 def recipe(*settings: str) -> WarmRecipe:
     found = resolve(load("eg3d-toyheads-warm", [*SMALL, *settings]))
     assert isinstance(found, WarmRecipe)
@@ -142,10 +145,10 @@ def test_it_learns() -> None:
         task.begin(0)
         truth = next(task.truths)
         task.truths = iter(lambda truth=truth: truth, None)
-        numbers = [task.step(step) for step in range(16)]
+        numbers = [task.step(step) for step in range(20)]
         for name in names:
             values = [float(each[f"loss/{name}"]) for each in numbers]
-            assert sum(values[-4:]) < 0.85 * sum(values[:4]), name
+            assert sum(values[-4:]) < 0.9 * sum(values[:4]), name
 
 
 def test_the_mapping_network_learns_traits() -> None:
