@@ -9,7 +9,7 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, before torch comes
 
-import torch  # noqa: E402
+import torch
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS), str(TESTS / "parity")]

@@ -146,8 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # a training step take 3 to 10 times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for name in ("SIGTERM", "SIGHUP"):  # the second when a terminal closes, where there is one
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _terminate)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _terminate)
     try:
         command = typer.main.get_command(app)
         with command.make_context("nerfgan", arguments) as context:

@@ -21,7 +21,7 @@ from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.recipe import Recipe
 from nerfgan_cli.training.recipe_files import bundled, load
 from nerfgan_cli.training.recipe_reader import parse_toml
-from nerfgan_cli.training.run import open_run
+from nerfgan_cli.training.run import RECIPE, open_run
 
 
 def command(
@@ -76,7 +76,7 @@ def command(
         raise UsageError("no folder for the run was given: use --out.")
     if resolved.train.video_frames:
         find_ffmpeg()  # rather now than hours later
-    run(recipe, resolved, out, place, json)
+    run(resolved, out, place, json)
 
 
 def list_bundled(as_json: bool) -> None:
@@ -87,7 +87,7 @@ def list_bundled(as_json: bool) -> None:
     print_result(abouts, text, as_json)
 
 
-def run(name: str, recipe: Recipe, folder: Path, device: torch.device, as_json: bool) -> None:
+def run(recipe: Recipe, folder: Path, device: torch.device, as_json: bool) -> None:
     """Trains, and says what can be done with the result."""
     use_machine()
     with open_world(device) as world:
@@ -100,7 +100,8 @@ def run(name: str, recipe: Recipe, folder: Path, device: torch.device, as_json: 
     following = [
         f"nerfgan video --model {folder} --seed 7 --yaw-range 30 -o turn.mp4",
         f"nerfgan image --model {folder} --seeds 0-15 -o people.png",
-        f"nerfgan train {name} --out {folder} --set train.kimg={2 * recipe.train.kimg:g}",
+        f"nerfgan train {folder / RECIPE} --out {folder} "
+        f"--set train.kimg={2 * recipe.train.kimg:g}",
         f"tensorboard --logdir {folder}",
     ]
     result = {
@@ -123,17 +124,14 @@ def rehearse(name: str, recipe: Recipe, device: torch.device, as_json: bool) -> 
     task = build_task(recipe, World(torch.device("meta")))
     for module in task.modules.values():
         set_training_precision(module, recipe.train.precision, device)
-    sizes, plan = estimate(task), recipe.train
+    sizes, plan, data = estimate(task), recipe.train, task.data
     result = {
         "recipe": name,
         "kind": recipe.kind,
         "device": device.type,
-        "data": task.data
-        and {
-            "name": task.data.name,
-            "pictures": len(task.data),
-            "resolution": task.data.resolution,
-        },
+        "data": None if data is None else data.name,
+        "pictures": None if data is None else len(data),
+        "resolution": task.result.img_resolution,
         "images": plan.steps * plan.batch,
         "steps": plan.steps,
         "batch": plan.batch,
@@ -147,14 +145,14 @@ def rehearse(name: str, recipe: Recipe, device: torch.device, as_json: bool) -> 
 
 def describe(result: dict[str, Any], sizes: Estimate) -> str:
     """The result of a rehearsal, for people."""
-    data = result["data"]
-    pictures = f"{data['name']}, {data['pictures']:,} pictures of {data['resolution']}²"
     rows = {
         "recipe": f"{result['recipe']}, of kind {result['kind']}, on {result['device']}",
-        "data": pictures if data else "none",
         "length": f"{result['images']:,} images in {result['steps']:,} steps of {result['batch']}, "
         f"{result['batch_gpu']} in memory at once, {result['snapshots']:,} snapshots",
     }
+    if result["data"] is not None:
+        pictures = f"{result['pictures']:,} pictures of {result['resolution']}²"
+        rows["data"] = f"{result['data']}, {pictures}"
     for network, parts in sizes.parameters.items():
         shares = ", ".join(f"{part} {count:,}" for part, count in parts.items())
         rows[network] = f"{sum(parts.values()):,} parameters: {shares}"

@@ -32,7 +32,7 @@ from nerfgan_cli.nn.renderer_mapping import RendererMapping
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork as StyleGAN2
 from nerfgan_cli.nn.stylegan3 import SynthesisNetwork as StyleGAN3
 from nerfgan_cli.nn.stylegan3_filters import StyleGAN3Config
-from nerfgan_cli.nn.superresolution import build_superresolution
+from nerfgan_cli.nn.superresolution import SuperResolved, build_superresolution
 
 CONV_CLAMP = 256.0  # of StyleGAN2 and StyleGAN3 alike; keeps half precision in range
 
@@ -105,6 +105,7 @@ class Student(Generator):
         options: DrawOptions = DEFAULT_OPTIONS,
         *,
         update_emas: bool = False,  # of activation magnitudes, in training
+        official_raw: bool = False,  # as `EG3D.finish` has it, for the teacher's discriminator
     ) -> Rendering:
         if options.resolution not in (None, self.raw_resolution):
             raise UsageError(
@@ -118,8 +119,10 @@ class Student(Generator):
         rgb = features[:, :3]
         if options.raw_only:
             return Rendering(rgb, rgb, features, depth=None)
-        image = self.superresolution(rgb, features, self._sr_styles(ws, codes)).image
-        return Rendering(image, rgb, features, depth=None)
+        out: SuperResolved = self.superresolution(rgb, features, self._sr_styles(ws, codes))
+        if official_raw and self.superresolution.official_changes_rgb(self.raw_resolution):
+            rgb = out.first_rgb
+        return Rendering(out.image, rgb, features, depth=None)
 
     def features(
         self, codes: Tensor, update_emas: bool = False

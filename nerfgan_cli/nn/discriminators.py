@@ -5,6 +5,7 @@ two must agree. All are StyleGAN2 residual discriminators that compare with the 
 projection.
 """
 
+from collections.abc import Iterator
 from math import sqrt
 
 import torch
@@ -149,11 +150,17 @@ class SingleDiscriminator(nn.Module):
                 f"this discriminator looks at images of {size}², not of "
                 f"{image.shape[-2]}×{image.shape[-1]}: resize them."
             )
+        for x in self.features(image, image_raw):
+            last = x
+        logits: Tensor = self.b4(last, self.embed_label(c, generator))
+        return logits
+
+    def features(self, image: Tensor, image_raw: Tensor) -> Iterator[Tensor]:
+        """What each block passes on, from the highest resolution down."""
         x = self.join(image, image_raw)
         for resolution in self.resolutions:
             x = self.get_submodule(f"b{resolution}")(x)
-        logits: Tensor = self.b4(x, self.embed_label(c, generator))
-        return logits
+            yield x
 
     def join(self, image: Tensor, image_raw: Tensor) -> Tensor:
         """The input of the first block."""

@@ -123,11 +123,8 @@ def open_world(device: torch.device) -> Iterator[World]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     with _telling_of_death():
         dist.init_process_group(backend, timeout=PATIENCE)
-    try:
-        control = dist.new_group(backend="gloo", timeout=PATIENCE)
-        yield World(device, rank, size, control)
-    finally:
-        dist.destroy_process_group()
+    yield World(device, rank, size, dist.new_group(backend="gloo", timeout=PATIENCE))
+    dist.destroy_process_group()  # not after an error: it would wait for those that are gone
 
 
 @contextmanager

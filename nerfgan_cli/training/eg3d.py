@@ -56,6 +56,13 @@ class Views(NamedTuple):
     image_raw: Tensor  # [B, 3, r, r]
 
 
+class Exhibit(NamedTuple):
+    """Pictures with what the discriminator is told about them."""
+
+    views: Views
+    camera: Camera  # B
+
+
 @dataclass(frozen=True)
 class Moment:
     """What the schedules say now, and how pictures are drawn and shown to the discriminator."""
@@ -146,21 +153,39 @@ def discriminator_phase(
 ) -> PhaseResult:
     """Also the only phase that updates the generator's average style code."""
     with torch.no_grad():
-        fakes = shown(draw_fakes(generator, latents, moment, update_average=True), moment)
-        views = shown(real_views(reals.image, moment), moment)
-    noise = moment.drawing.generator
-    fake_logits = discriminator(*fakes, latents.camera.label, noise)
-    real_logits = discriminator(*views, reals.camera.label, noise)
-    scores = {"fake": fake_logits.detach(), "real": real_logits.detach()}
-    return PhaseResult(discriminator_loss(fake_logits, real_logits), scores)
+        fakes = draw_fakes(generator, latents, moment, update_average=True)
+        views = real_views(reals.image, moment)
+    fake, real = Exhibit(fakes, latents.camera), Exhibit(views, reals.camera)
+    return judge(discriminator, fake, real, moment)
 
 
 def r1_phase(
     discriminator: SingleDiscriminator, reals: Reals, gamma: float, moment: Moment
 ) -> PhaseResult:
+    with torch.no_grad():
+        views = real_views(reals.image, moment)
+    return penalize(discriminator, Exhibit(views, reals.camera), gamma, moment)
+
+
+def judge(
+    discriminator: SingleDiscriminator, fakes: Exhibit, reals: Exhibit, moment: Moment
+) -> PhaseResult:
+    """The discriminator's loss on fakes that are drawn."""
+    noise = moment.drawing.generator
+    with torch.no_grad():
+        drawn, given = (shown(each.views, moment) for each in (fakes, reals))
+    fake_logits = discriminator(*drawn, fakes.camera.label, noise)
+    real_logits = discriminator(*given, reals.camera.label, noise)
+    scores = {"fake": fake_logits.detach(), "real": real_logits.detach()}
+    return PhaseResult(discriminator_loss(fake_logits, real_logits), scores)
+
+
+def penalize(
+    discriminator: SingleDiscriminator, reals: Exhibit, gamma: float, moment: Moment
+) -> PhaseResult:
     """γ/2 of the penalty on the views that enter the discriminator, blurred and augmented."""
     with torch.no_grad():
-        views = shown(real_views(reals.image, moment), moment)
+        views = shown(reals.views, moment)
     inputs = [view.detach().requires_grad_() for view in views]
     logits = discriminator(*inputs, reals.camera.label, moment.drawing.generator)
     return PhaseResult(gamma / 2 * r1_penalty(logits, inputs), {"real": logits.detach()})

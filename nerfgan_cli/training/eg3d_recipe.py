@@ -6,26 +6,15 @@ Defaults are those of the release, so that a bundled recipe states what is parti
 from dataclasses import dataclass, field, replace
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig, TrainingNotes
-from nerfgan_cli.nn.channels import CHANNEL_BASE, CHANNEL_MAX
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
+from nerfgan_cli.training.adversarial_recipe import (
+    AdversarialLoss,
+    Discriminator,
+    require_betas,
+    require_probability,
+)
 from nerfgan_cli.training.recipe import Recipe, Train, require
-
-AUGMENTATIONS = ("none", "fixed", "ada")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Discriminator:
-    """[model.discriminator]; its resolution is the generator's."""
-
-    class_name: str = "DualDiscriminator"
-    channel_base: int = CHANNEL_BASE
-    channel_max: int = CHANNEL_MAX
-    conv_clamp: float | None = 256
-    mbstd_group_size: int = 4
-    disc_c_noise: float = 0  # on the camera label, in standard deviations of the slice
-    freeze_layers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +26,9 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loss:
+class Loss(AdversarialLoss):
     """[loss]: non-saturating logistic loss, its regularisers, what the discriminator is shown."""
 
-    r1_gamma: float
-    r1_interval: int = 16  # steps
     density_reg: float = 0.25  # 0: none
     density_interval: int = 4  # steps
     density_distance: float = 0.004  # standard deviation between paired points, world units
@@ -53,29 +40,15 @@ class Loss:
     blur_fade_kimg: float = 200
     first_resolution: int = 64  # rays per side at the start
     resolution_fade_kimg: float = 1000  # to the generator's raw_resolution
-    augment: str = "none"
-    augment_p: float = 0.2  # of "fixed"
-    ada_target: float = 0.6  # of "ada": E[sign D(real)]
-    ada_interval: int = 4  # steps
-    ada_kimg: float = 500  # in which p can go from 0 to 1
 
     def __post_init__(self) -> None:
-        if self.augment not in AUGMENTATIONS:
-            raise UsageError(
-                f"loss.augment cannot be {self.augment!r}: use one of {', '.join(AUGMENTATIONS)}."
-            )
-        for name in ("r1_interval", "density_interval", "density_points", "first_resolution"):
+        super().__post_init__()
+        for name in ("density_interval", "density_points", "first_resolution"):
             require(f"loss.{name}", getattr(self, name), 1)
-        require("loss.ada_interval", self.ada_interval, 1)
-        for name in ("r1_gamma", "density_reg", "density_distance", "blur_sigma"):
+        for name in ("density_reg", "density_distance", "blur_sigma"):
             require(f"loss.{name}", getattr(self, name), 0)
-        for name in ("swap_probability", "style_mixing", "augment_p"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(
-                    f"loss.{name} of {getattr(self, name):g} is no probability: use 0 to 1."
-                )
-        if not self.ada_kimg > 0:
-            raise UsageError(f"loss.ada_kimg of {self.ada_kimg:g} is impossible: use > 0.")
+        for name in ("swap_probability", "style_mixing"):
+            require_probability(f"loss.{name}", getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +64,7 @@ class Optim:
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr", "eps"):
             require(f"optim.{name}", getattr(self, name), 0)
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise UsageError(f"optim.betas cannot be {self.betas}: use two numbers below 1.")
+        require_betas("optim.betas", self.betas)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,7 +98,7 @@ class EG3DTask(Task):
                 recipe.model.discriminator.class_name, recipe.discriminator_config()
             )
         self.average = deepcopy(self.generator).requires_grad_(False).eval()
-        self.ada = Ada(recipe.loss.augment_p if recipe.loss.augment == "fixed" else 0.0)
+        self.ada = Ada(recipe.loss.first_p)
         self.modules = {
             "generator": self.generator,
             "discriminator": self.discriminator,

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from nerfgan_cli.errors import UsageError
+from nerfgan_cli.training.distill_recipe import DistillRecipe
+from nerfgan_cli.training.distill_task import DistillTask
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
 from nerfgan_cli.training.eg3d_task import EG3DTask
@@ -21,6 +23,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "eg3d": Kind(EG3DRecipe, EG3DTask),
+    "distill": Kind(DistillRecipe, DistillTask),
     "warm": Kind(WarmRecipe, WarmTask),
 }
 

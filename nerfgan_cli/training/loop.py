@@ -1,8 +1,10 @@
 """The training loop: step, log, snapshot. What a step is, the recipe's kind says (`task.py`).
 
-restore the newest checkpoint, or start
-repeat   step → log → now and then a checkpoint, a sheet of pictures and a video
-until    train.kimg, or a signal: save and stop
+    restore the newest checkpoint, or start
+    repeat   step → log → now and then a checkpoint, a sheet of pictures and a video
+    until    train.kimg, or a signal: save and stop
+
+All processes of a run walk through it in step; only the first one writes.
 """
 
 from collections.abc import Callable
@@ -103,6 +105,7 @@ class Session:
             "hours": round(facts.seconds / 3600, 3),
             "device": device_name(task.world.device),
             "processes": task.world.size,
+            **task.card,
         }
         provenance = Provenance(self.folder.name, licence=task.licence, training=training)
         checkpoints.write(self.folder, self.images, task, facts, provenance)

@@ -5,18 +5,21 @@ subclass of `Recipe`. Reading, with every key and type checked, is in `recipe_re
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nerfgan_cli import __version__
 from nerfgan_cli.errors import UsageError
 
 DATA_KINDS = ("toyheads", "archive")
+LARGEST_SEED = 2**32 - 1  # of numpy's RandomState, which orders the pictures
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 # Keys that change how a run is followed but not what it learns: an existing run takes them over.
-# A data set that has moved is known by its fingerprint.
+# A data set that has moved is known by its fingerprint, and so is a teacher.
 FREE_KEYS = (
     *("about", "nerfgan", "train.kimg", "train.snapshot_kimg", "train.log_kimg", "train.keep"),
-    *("train.video_frames", "data.path", "data.workers"),
+    *("train.video_frames", "data.path", "data.workers", "train.heldout", "train.heldout_kimg"),
+    *("teacher.model", "teacher.discriminator", "teacher.cache_folder", "loss.perceptual_weights"),
 )
 
 
@@ -33,17 +36,19 @@ class Data:
     seed: int = 0  # toyheads: which family of heads; archive: which subset
     workers: int = 2  # processes that read or draw pictures ahead; 0: none
 
+    kinds: ClassVar[tuple[str, ...]] = DATA_KINDS
+
     def __post_init__(self) -> None:
-        if self.kind not in DATA_KINDS:
+        if self.kind not in self.kinds:
             raise UsageError(
-                f"data.kind cannot be {self.kind!r}: use one of {', '.join(DATA_KINDS)}."
+                f"data.kind cannot be {self.kind!r}: use one of {', '.join(self.kinds)}."
             )
         if self.kind == "archive" and not self.path:
             raise UsageError("data.path is missing: name the zip or folder of the pictures.")
         require("data.length", self.length, 1)
         if self.max_images is not None:
             require("data.max_images", self.max_images, 1)
-        require("data.seed", self.seed, 0)
+        require_seed("data.seed", self.seed)
         require("data.workers", self.workers, 0)
 
 
@@ -59,7 +64,7 @@ class Train:
     keep: int = 3  # newest checkpoints that are kept
     video_frames: int = 24  # of the video of a snapshot; 0: none
     seed: int = 0
-    precision: str = "auto"  # of convolutions where the method allows it; auto: fp16 on CUDA
+    precision: str = "auto"  # of convolutions where the method allows it; auto: half on CUDA
     init: str | None = None  # weights to start from: a model's name, a file or a run folder
 
     def __post_init__(self) -> None:
@@ -69,7 +74,7 @@ class Train:
         require("train.batch", self.batch, 1)
         require("train.keep", self.keep, 1)
         require("train.video_frames", self.video_frames, 0)
-        require("train.seed", self.seed, 0)
+        require_seed("train.seed", self.seed)
         if self.batch_gpu is not None:
             require("train.batch_gpu", self.batch_gpu, 1)
         if self.precision not in PRECISIONS:
@@ -92,6 +97,11 @@ class Recipe:
     nerfgan: str = __version__  # version that resolved it
     data: Data
     train: Train
+
+
+def require_seed(key: str, value: int) -> None:
+    if not 0 <= value <= LARGEST_SEED:
+        raise UsageError(f"{key} of {value} is impossible: use 0 to {LARGEST_SEED}.")
 
 
 def require(key: str, value: float, least: float) -> None:

@@ -19,22 +19,49 @@ def bundled() -> dict[str, str]:
 
 def load(recipe: str, settings: Sequence[str] = ()) -> dict[str, Any]:
     """The data of a recipe of the package or of a file, with settings of the command line."""
-    text = bundled().get(recipe)
-    if text is None:
-        text = _read_file(recipe)
-    data = parse_toml(text, f"the recipe {recipe}")
+    data = read(recipe)
     override(data, settings)
     return data
 
 
-def _read_file(recipe: str) -> str:
-    path = Path(recipe).expanduser()
+def read(recipe: str, folder: Path = Path(), above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A recipe's data. Its `base` is another recipe, from which it takes all that it does not say.
+
+    Files are looked for in `folder`; `above` are the recipes of which this one is a base.
+    """
+    if recipe in above:
+        raise UsageError(f"the recipe {recipe} is a base of its own: change its base.")
+    text = bundled().get(recipe)
+    if text is None:
+        text = _read_file(recipe, folder)
+        folder = (folder / Path(recipe).expanduser()).parent
+    data = parse_toml(text, f"the recipe {recipe}")
+    base = data.pop("base", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise UsageError(f"the base of the recipe {recipe} cannot be {base!r}: name a recipe.")
+    return merge(read(base, folder, (*above, recipe)), data)
+
+
+def merge(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """All values of both, table by table; its own come first."""
+    merged = dict(base)
+    for key, value in own.items():
+        before = base.get(key)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        merged[key] = merge(before, value) if both else value
+    return merged
+
+
+def _read_file(recipe: str, folder: Path) -> str:
+    path = folder / Path(recipe).expanduser()
     if path.is_file():
         try:
             return path.read_text("utf-8")
         except UnicodeDecodeError as error:
             raise UsageError(f"{recipe} is not a text: give a recipe in TOML.") from error
-    if path.suffix == ".toml" or path.name != recipe:
+    if Path(recipe).suffix == ".toml" or Path(recipe).name != recipe:
         raise InputError(f"there is no recipe {recipe}: check the path.")
     near = get_close_matches(recipe, bundled(), n=1, cutoff=0.3)
     hint = f"did you mean {near[0]}?" if near else "see nerfgan train --list."

@@ -1,6 +1,8 @@
 """The folder of a training run: one process at a time, one recipe, leftovers cleared away.
 
-recipe.toml · log.jsonl · TensorBoard events · samples/ · checkpoints/
+    recipe.toml · log.jsonl · TensorBoard events · samples/ · checkpoints/
+
+Every file but the log appears whole or not at all; the log is mended when a run is continued.
 """
 
 import fcntl

@@ -1,4 +1,6 @@
-"""What changes over an EG3D training, as functions of the images seen (eg3d.md 9.2 to 9.6)."""
+"""What changes over a training, as functions of the images seen (eg3d.md 9.2 to 9.6)."""
+
+from math import cos, pi
 
 BLUR_SIGMA = 10.0  # pixels, at the start
 EMA_KIMG = 10.0  # half-life at a batch of 32
@@ -26,9 +28,21 @@ def rendering_resolution(nimg: int, start: int, end: int, fade_kimg: float) -> i
     return round(start * (1 - amount) + end * amount)
 
 
-def ema_beta(nimg: int, batch: int, rampup: float | None = EMA_RAMPUP) -> float:
+def ema_beta(
+    nimg: int,
+    batch: int,
+    rampup: float | None = EMA_RAMPUP,
+    kimg: float | None = None,  # half-life in the end; None: the release's
+) -> float:
     """Decay per iteration of the averaged generator."""
-    half_life = EMA_KIMG * 1000 * batch / 32
+    half_life = (EMA_KIMG * batch / 32 if kimg is None else kimg) * 1000
     if rampup is not None:
         half_life = min(half_life, nimg * rampup)
     return float(0.5 ** (batch / max(half_life, 1e-8)))
+
+
+def learning_rate(images: int, warmup_kimg: float, decay_kimg: float, last: float) -> float:
+    """A short rise, then a cosine from 1 to `last`, which stays."""
+    warm = progress(images, warmup_kimg)
+    fall = (1 - cos(pi * progress(images, decay_kimg))) / 2
+    return warm * (1 - (1 - last) * fall)

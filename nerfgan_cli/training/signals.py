@@ -27,7 +27,8 @@ def noted_signals() -> Iterator[Signals]:
     """
     signals = Signals()
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
-    before = {number: signal.signal(number, signals.note) for number in numbers}
+    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, signals.note) for number in heeded}
     try:
         yield signals
     finally:

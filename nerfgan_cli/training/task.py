@@ -33,6 +33,7 @@ class Task(ABC):
     world: World
     data: ImageSet | None = None  # whose pictures a run learns from
     licence: str | None = None  # terms of the weights that the run started from
+    card: Mapping[str, str] = {}  # facts that only this kind has, for the model's file
     modules: Mapping[str, nn.Module]  # all that learns, is averaged or counts: the saved state
     optimizers: Mapping[str, Optimizer]
 

@@ -29,7 +29,7 @@ class Loss:
     depth: float = 4.0
     image: float = 2.0  # of the super-resolved picture
     points_weight: float = 0.3  # of the points' losses beside pictures
-    thickness: float = 0.02  # of the layer whose opacity says "solid"
+    thickness: float = 0.05  # of the layer whose opacity says "solid"
     spread: float = 0.02  # standard deviation of points about the surface
     shell: float = 0.03  # to either side of the surface; deeper is unknown
     points_per_ray: int = 4  # half of them free, half about the surface
@@ -53,7 +53,7 @@ class Optim:
     The mapping network's own multiplier of 0.01 makes it slow: its rates are higher.
     """
 
-    lr: float = 0.004
+    lr: float = 0.003
     mapping_lr: float = 0.08
     traits_lr: float = 3.0  # of the mapping network while it learns alone
     readout_lr: float = 0.05  # of the linear map that it learns with

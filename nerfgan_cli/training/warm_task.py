@@ -10,9 +10,10 @@ the generator learns to draw that head from it.
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from math import cos, pi
+from math import radians
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
@@ -23,10 +24,12 @@ from nerfgan_cli.data.toyheads.identity import LATENT_SIZE, heads_from_latent
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.media import Picture, depth_to_image, tile, to_pixels
+from nerfgan_cli.metrics.toyheads import view_heads
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.randomness import key, keyed
-from nerfgan_cli.training.schedules import progress
+from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Task
 from nerfgan_cli.training.transfer import copy_weights, read_start
 from nerfgan_cli.training.update import descend, follow
@@ -36,6 +39,10 @@ from nerfgan_cli.training.warm_traits import TraitReadout
 from nerfgan_cli.training.warm_truth import Truth, truths
 
 STARTED = ("generator", "average")  # what `train.init` can give weights to
+
+HELD_OUT = 1 << 24  # index of a head that no run of a sensible length learns from
+SHOWN_HEADS = 8
+SHOWN_YAWS = (-30, 0, 30)  # degrees
 
 Losses = Mapping[str, Tensor]  # [] each
 
@@ -98,8 +105,8 @@ class WarmTask(Task):
             return self.weigh(losses)
 
         descend(optimizer, self.world, self.slices, loss_of)
-        half_life = min(optim.ema_kimg * 1000, step * batch * optim.ema_rampup)
-        follow(self.average, self.generator, float(0.5 ** (batch / max(half_life, 1e-8))))
+        beta = ema_beta(step * batch, batch, optim.ema_rampup, optim.ema_kimg)
+        follow(self.average, self.generator, beta)
         numbers: Numbers = {
             f"loss/{name}": torch.stack([each[name] for each in found]).mean() for name in found[0]
         }
@@ -154,6 +161,22 @@ class WarmTask(Task):
     def result(self) -> Generator:
         return self.average
 
+    @torch.inference_mode()
+    def pictures(self) -> Mapping[str, Picture]:
+        """Heads beyond those of the run: the truth above what the generator makes of them."""
+        heads = np.arange(HELD_OUT, HELD_OUT + SHOWN_HEADS)
+        preset = PRESETS[self.average.camera_preset]
+        cells: list[Picture] = []
+        for yaw in SHOWN_YAWS:
+            view = view_heads(self.average, heads, preset.at(radians(yaw)), self.recipe.data.seed)
+            cells.extend(to_pixels(view.image))
+            cells.extend(to_pixels(view.rendering.image))
+        exact = view.raw.depth
+        cells.extend(to_pixels(depth_to_image(exact.clamp(max=exact[exact.isfinite()].max()))))
+        assert view.rendering.depth is not None
+        cells.extend(to_pixels(depth_to_image(view.rendering.depth)))
+        return {"truth": tile(cells, SHOWN_HEADS)}
+
     def rehearsals(self) -> Mapping[str, Callable[[], object]]:
         """The last stage, which keeps the most in memory."""
         recipe, size, device = self.recipe, self.slices.size, self.world.device
@@ -182,10 +205,3 @@ def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> di
         "traits": adam((mapping, optim.traits_lr), (readouts, optim.readout_lr)),
         "drawing": adam((mapping, optim.mapping_lr), (others, optim.lr)),
     }
-
-
-def learning_rate(images: int, warmup_kimg: float, decay_kimg: float, last: float) -> float:
-    """A short rise, then a cosine from 1 to `last`, which stays."""
-    warm = progress(images, warmup_kimg)
-    fall = (1 - cos(pi * progress(images, decay_kimg))) / 2
-    return warm * (1 - (1 - last) * fall)

@@ -6,6 +6,7 @@ next to nothing, and the synthesis only has to draw.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nerfgan_cli.data.toyheads.identity import Heads, heads_from_latent
@@ -17,7 +18,11 @@ LIMIT = 5.0  # deviations; numbers of rare parts reach further
 
 
 class TraitReadout(nn.Module):
-    """A linear map from style codes to the numbers of a head, each in standard deviations."""
+    """A linear map from style codes to the numbers of a head, each in standard deviations.
+
+    Its rows have length 1, so that a code must vary as much along each as the number does: what a
+    code says faintly the synthesis would be slow to hear.
+    """
 
     mean: Tensor  # [N]
     scale: Tensor  # [N], 0 for numbers that never change
@@ -31,14 +36,16 @@ class TraitReadout(nn.Module):
         self.looks = looks.shape[1]
         self.register_buffer("mean", numbers.mean(dim=0))
         self.register_buffer("scale", torch.where(deviation > CONSTANT, 1 / deviation, 0))
-        self.linear = nn.Linear(w_dim, numbers.shape[1])
+        self.weight = nn.Parameter(torch.randn(numbers.shape[1], w_dim, generator=survey))
+        self.bias = nn.Parameter(torch.zeros(numbers.shape[1]))
 
     def forward(self, codes: Tensor, heads: Heads) -> dict[str, Tensor]:  # [B, w_dim]
         """Shares of the variance that are not explained: "looks" and "parts", [] each."""
         numbers = torch.cat(heads.numbers(), dim=1)
         wanted = ((numbers - self.mean) * self.scale).clamp(-LIMIT, LIMIT)
         varies = self.scale > 0
-        error = torch.where(varies, self.linear(codes) - wanted, 0).square()
+        found = F.linear(codes, F.normalize(self.weight, dim=1), self.bias)
+        error = torch.where(varies, found - wanted, 0).square()
         groups = {"looks": slice(None, self.looks), "parts": slice(self.looks, None)}
         return {
             name: error[:, group].sum() / (varies[group].sum() * len(codes))

@@ -141,18 +141,10 @@ def test_a_process_that_is_killed_and_one_that_is_interrupted(
 
 def test_torchrun(tiny_recipe: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    torchrun = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "nerfgan_cli",
-    ]
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [
-            *(sys.executable, *torchrun, "-m", "nerfgan_cli", "train"),
+            *(sys.executable, "-m", *torchrun, "-m", "nerfgan_cli", "train"),
             *(tiny_recipe, "--out", run, *SHORT),
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},

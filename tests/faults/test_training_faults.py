@@ -192,21 +192,33 @@ def test_only_the_newest_checkpoints_are_kept(
     assert files == ["000000020.safetensors", "000000020.state"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_step_that_it_met(
-    tiny_recipe: Path, tmp_path: Path, uninterrupted: Path, number: int
+    tiny_recipe: Path, tmp_path: Path, uninterrupted: Path
 ) -> None:
     folder, recipe = tmp_path / "run", read(tiny_recipe)
 
     def stopped() -> None:
-        signal.signal(number, lambda *_: os._exit(77))
-        at_call(3, eg3d_task, "follow", lambda: os.kill(os.getpid(), number))
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(77))
+        at_call(3, eg3d_task, "follow", lambda: os.kill(os.getpid(), signal.SIGTERM))
         train_run(folder, recipe)
 
     assert in_child(stopped) == 77  # what the signal would have done, after all was saved
     assert newest(folder)[0].step == 3
     assert in_child(lambda: train_run(folder, recipe)) == 0
     assert_same_run(folder, uninterrupted)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tiny_recipe: Path, tmp_path: Path) -> None:
+    """As SIGHUP is under nohup."""
+    folder = tmp_path / "run"
+
+    def ignoring() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        at_call(1, eg3d_task, "follow", lambda: os.kill(os.getpid(), signal.SIGHUP))
+        train_run(folder, read(tiny_recipe, "train.kimg=0.008"))
+
+    assert in_child(ignoring) == 0
+    assert newest(folder)[0].step == 2
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tiny_recipe: Path, tmp_path: Path) -> None:
@@ -276,7 +288,7 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
-def test_a_full_disk_loses_nothing(tiny_recipe: Path, tmp_path: Path, uninterrupted: Path) -> None:
+def test_a_full_disk_loses_nothing(tiny_recipe: Path, tmp_path: Path) -> None:
     folder, recipe = tmp_path / "run", read(tiny_recipe)
 
     def fail() -> None:
@@ -290,8 +302,6 @@ def test_a_full_disk_loses_nothing(tiny_recipe: Path, tmp_path: Path, uninterrup
     assert in_child(full) == 0
     assert newest(folder)[0].step == 2
     assert not list(folder.rglob("*.tmp"))
-    assert in_child(lambda: train_run(folder, recipe)) == 0
-    assert_same_run(folder, uninterrupted)
 
 
 def test_other_pictures_than_before_are_refused(
@@ -304,3 +314,15 @@ def test_other_pictures_than_before_are_refused(
     (pictures / "dataset.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match="data set is not the one"):
         train_run(folder, read(tiny_recipe, f"data.path={pictures}"))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_picture_is_told_in_one_sentence(
+    tiny_recipe: Path, tmp_path: Path, workers: int
+) -> None:
+    pictures = copy_run(tiny_recipe.parent / "pictures", tmp_path / "pictures")
+    for file in sorted(pictures.glob("*.png"))[1:]:
+        file.write_bytes(file.read_bytes()[:200])
+    recipe = read(tiny_recipe, f"data.path={pictures}", f"data.workers={workers}")
+    with pytest.raises(InputError, match=r"^img00\d\d\.png of .*data check\)\.$"):
+        train_run(tmp_path / "run", recipe)

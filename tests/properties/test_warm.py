@@ -13,9 +13,10 @@ from nerfgan_cli.training.distributed import Slices, World
 from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.recipe_files import load
+from nerfgan_cli.training.schedules import learning_rate
 from nerfgan_cli.training.warm import EDGE, point_losses, trace
 from nerfgan_cli.training.warm_recipe import WarmRecipe
-from nerfgan_cli.training.warm_task import WarmTask, learning_rate
+from nerfgan_cli.training.warm_task import WarmTask
 from nerfgan_cli.training.warm_truth import TruthSet
 
 SMALL = (

@@ -1,0 +1,83 @@
+"""The bundled teacher against the exact truth of ToyHeads, and its time per frame.
+
+    python benchmarks/bundled.py [--model eg3d-toyheads] [--heads 64] [-o truth.png]
+
+Heads beyond those it was trained on, from yaw −30°, 0° and 30°: pictures, distances, whether the
+head is the one that the latent stands for. The sheet shows the truth above the drawn pictures, and
+at the bottom exact and drawn depth. A frame is timed with and without mapping and planes.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from math import radians
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.media import depth_to_image, tile, to_pixels, write_png
+from nerfgan_cli.metrics.toyheads import likeness, view_heads
+
+HELD_OUT = 1 << 24
+YAWS = tuple(radians(yaw) for yaw in (-30, 0, 30))
+REPEATS = 5
+
+
+def write_sheet(generator: Generator, path: Path) -> None:
+    cells = []
+    for yaw in YAWS:
+        camera = PRESETS[generator.camera_preset].at(yaw)
+        view = view_heads(generator, np.arange(HELD_OUT, HELD_OUT + 8), camera)
+        cells += [*to_pixels(view.image), *to_pixels(view.rendering.image)]
+        if yaw == 0:
+            exact, drawn = view.raw.depth, view.rendering.depth
+    cells += [
+        *to_pixels(depth_to_image(exact.nan_to_num(posinf=0))),
+        *to_pixels(depth_to_image(drawn)),
+    ]
+    write_png(tile(cells, 8), path)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    work()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model")
+    parser.add_argument("--heads", type=int, default=64)
+    parser.add_argument("-o", "--out", type=Path)
+    arguments = parser.parse_args()
+    generator = load_model(find_model(arguments.model))
+    found = likeness(generator, np.arange(HELD_OUT, HELD_OUT + arguments.heads), YAWS)
+    for name, value in found._asdict().items():
+        print(f"{name:18} {value:8.4f}")
+    camera = PRESETS[generator.camera_preset].frontal()
+    z = torch.zeros(1, generator.z_dim)
+    subject = generator.prepare(generator.mapping(z, camera))
+    whole = seconds(lambda: generator.synthesis(generator.mapping(z, camera), camera))
+    turned = seconds(lambda: generator.draw(subject, camera))
+    threads = torch.get_num_threads()
+    print(f"one frame, {threads} threads: {whole:.3f} s; {turned:.3f} s of the same subject")
+    if arguments.out:
+        write_sheet(generator, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

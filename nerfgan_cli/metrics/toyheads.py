@@ -1,0 +1,94 @@
+"""How well a generator draws the heads that its latents stand for, where the truth is known.
+
+Only for generators that were taught ToyHeads' own latents (`eg3d-toyheads-warm`, and what was made
+from it): for them picture, distance and subject can be compared pixel by pixel.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
+from nerfgan_cli.data.toyheads.parts import NUMBER
+from nerfgan_cli.data.toyheads.renderer import Drawn, draw
+from nerfgan_cli.generators.contract import Generator, Rendering
+
+
+class Likeness(NamedTuple):
+    """Means over heads and views; lengths are in world units, a head is about 0.45 high."""
+
+    psnr: float  # of the picture, dB
+    psnr_raw: float  # of the volume's picture, at its own resolution
+    distinctness: float  # dB that the own head's picture is better than another head's
+    depth_error: float  # mean |difference| on the head
+    depth_correlation: float  # with the exact depth on the head, view by view
+    backdrop_error: float  # mean |difference| of the depth beside the head
+
+
+class View(NamedTuple):
+    """The same heads from one camera, as drawn and as they are."""
+
+    rendering: Rendering
+    image: Tensor  # [B, 3, H, W]
+    raw: Drawn
+
+
+@torch.inference_mode()
+def view_heads(generator: Generator, indices: np.ndarray, camera: Camera, seed: int = 0) -> View:
+    """Heads of (seed, index) from one camera."""
+    z = latents(seed, indices)
+    device = next(generator.parameters()).device
+    preset = PRESETS[generator.camera_preset]
+    ws = generator.mapping(z.to(device), preset.frontal().to(device))
+    cameras = camera.expand(len(z)).to(device)
+    rendering = generator.synthesis(ws, cameras)
+    heads = heads_from_latent(z.to(device))
+    image = draw(heads, cameras, generator.img_resolution).image
+    return View(rendering, image, draw(heads, cameras, generator.raw_resolution))
+
+
+def likeness(
+    generator: Generator,  # with depth
+    indices: np.ndarray,  # held-out heads, an even number
+    yaws: Sequence[float],  # radians
+    batch: int = 16,
+    seed: int = 0,
+) -> Likeness:
+    preset = PRESETS[generator.camera_preset]
+    scores = [
+        torch.tensor(_score(view_heads(generator, part, preset.at(yaw), seed)))
+        for part in np.array_split(indices, -(-len(indices) // batch))
+        for yaw in yaws
+    ]
+    return Likeness(*torch.stack(scores).mean(dim=0).tolist())
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:  # [B, 3, H, W] in [-1, 1] -> [B], dB
+    error = (a.clamp(-1, 1) - b).square().flatten(1).mean(dim=1)
+    return 10 * torch.log10(4 / error.clamp(min=1e-10))
+
+
+def _score(view: View) -> Likeness:
+    rendering, raw = view.rendering, view.raw
+    assert rendering.depth is not None
+    own = psnr(rendering.image, view.image)
+    other = psnr(rendering.image, view.image.roll(1, dims=0))
+    on_head = (raw.part >= 0) & (raw.part != NUMBER["backdrop"])
+    beside = raw.part == NUMBER["backdrop"]
+    error = (rendering.depth - raw.depth.nan_to_num(posinf=0)).abs()
+    correlations = [
+        torch.corrcoef(torch.stack([found[mask], exact[mask]]))[0, 1]
+        for found, exact, mask in zip(rendering.depth, raw.depth, on_head, strict=True)
+    ]
+    return Likeness(
+        own.mean().item(),
+        psnr(rendering.image_raw, raw.image).mean().item(),
+        (own - other).mean().item(),
+        error[on_head].mean().item(),
+        torch.stack(correlations).mean().item(),
+        error[beside].mean().item(),
+    )

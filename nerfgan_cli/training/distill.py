@@ -1,0 +1,91 @@
+"""The losses of a distillation, of one slice (NeRF-GAN Distillation, section 3.3, eq. 1 to 3).
+
+    features   smooth L1 of the 32 channels                ─┐ eq. 1
+    raw        perceptual, of their first three            ─┤
+    image      perceptual, of the super-resolved picture   ─┤ eq. 2     stage 1
+    adversarial  of both, by the dual discriminator        ─┘ eq. 3     stage 2
+
+Beyond the paper, each only if it has a weight: `pixels` and `consistency`.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import Camera
+from nerfgan_cli.generators.contract import Rendering
+from nerfgan_cli.losses.adversarial import generator_loss
+from nerfgan_cli.losses.features import RGB, smooth_l1
+from nerfgan_cli.losses.perceptual import Perceptual
+from nerfgan_cli.losses.view_consistency import view_consistency
+from nerfgan_cli.nn.discriminators import SingleDiscriminator
+from nerfgan_cli.nn.reprojection import Surface
+from nerfgan_cli.ops.resize import resize
+from nerfgan_cli.training.distill_recipe import Loss
+from nerfgan_cli.training.eg3d import Moment, Views, shown
+
+Losses: TypeAlias = Mapping[str, Tensor]  # [] each
+
+
+class Lesson(NamedTuple):
+    """What the teacher shows of B samples; the views of a subject stand side by side."""
+
+    w: Tensor  # [B, w_dim]
+    camera: Camera  # B
+    features: Tensor  # [B, 32, r, r]
+    depth: Tensor  # [B, 1, r, r]
+    image: Tensor  # [B, 3, R, R]; the raw picture where no more is needed
+    image_raw: Tensor  # [B, 3, r, r], as the teacher's discriminator was shown it
+
+    @property
+    def views(self) -> Views:
+        return Views(self.image, self.image_raw)
+
+
+def reconstruction_losses(
+    drawn: Rendering, lesson: Lesson, table: Loss, perceptual: Perceptual | None
+) -> dict[str, Tensor]:
+    """Those of them that have a weight."""
+    losses: dict[str, Tensor] = {}
+    if table.features:
+        distance = smooth_l1(
+            drawn.features, lesson.features, table.features_beta, table.features_rgb
+        )
+        losses["features"] = distance.mean()
+    if table.raw:
+        assert perceptual is not None
+        losses["raw"] = perceptual(drawn.features[:, :RGB], lesson.features[:, :RGB]).mean()
+    if table.image:
+        assert perceptual is not None
+        largest = table.perceptual_size or lesson.image.shape[-1]
+        pair = (resize(x, min(largest, x.shape[-1])) for x in (drawn.image, lesson.image))
+        losses["image"] = perceptual(*pair).mean()
+    if table.pixels:
+        losses["pixels"] = (drawn.image - lesson.image).abs().mean()
+    return losses
+
+
+def consistency_loss(drawn: Rendering, lesson: Lesson, views: int, tolerance: float) -> Tensor:
+    """Each view against the next one of the same subject: []."""
+    numbers = torch.arange(len(lesson.w), device=lesson.w.device)
+    following = numbers.view(-1, views).roll(-1, dims=1).flatten()
+    surface = Surface(lesson.camera, lesson.depth)
+    its_surface = Surface(lesson.camera[following], lesson.depth[following])
+    distance = view_consistency(
+        drawn.image[following], drawn.image, its_surface, surface, tolerance
+    )
+    return distance.mean()
+
+
+def adversarial_loss(
+    discriminator: SingleDiscriminator, drawn: Views, camera: Camera, moment: Moment
+) -> Tensor:  # []
+    logits = discriminator(*shown(drawn, moment), camera.label, moment.drawing.generator)
+    return generator_loss(logits).mean()
+
+
+def weigh(losses: Losses, table: Loss) -> Tensor:
+    """Their weighted sum; a loss and its weight have the same name."""
+    return torch.stack([getattr(table, name) * value for name, value in losses.items()]).sum()

@@ -1,0 +1,271 @@
+"""The recipe of a distillation: its own tables (NeRF-GAN Distillation, section 3.3).
+
+Defaults are the paper's and, where it leaves something open, the recommendations of stylegan3.md
+10.2, whose numbers stand in brackets. Cameras' angles are radians.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.generators.student_config import PRESETS, StudentConfig, student_config
+from nerfgan_cli.training.adversarial_recipe import (
+    AdversarialLoss,
+    Discriminator,
+    require_betas,
+    require_probability,
+)
+from nerfgan_cli.training.recipe import DATA_KINDS, PRECISIONS, Data, Recipe, Train, require
+
+CAMERAS_ALONE = "spread"
+CONDITIONINGS = ("swapped", "same", "frontal")
+PERCEPTUALS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "discriminator")
+REALS = ("data", "teacher", "half")
+STARTS = ("teacher", "scratch")
+
+
+# Keys of [model] by their place in a StudentConfig.
+PREDICTOR = (
+    *("network", "channel_base", "channel_max", "num_layers", "margin_size", "head"),
+    "output_scale",
+)
+STUDENT = (
+    *("superresolution", "code_input", "camera_encoding", "mapping_layers"),
+    *("mapping_lr_multiplier", "code_output", "sr_styles"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillData(Data):
+    """[data]: gives cameras, and pictures to the discriminator.
+
+    The kind "spread" has cameras alone: stage 1 needs no picture.
+    """
+
+    yaw_spread: float = 0.3  # of "spread": standard deviation, or half the width if uniform
+    pitch_spread: float = 0.155  # both are those of pi-GAN's faces
+    uniform: bool = False
+
+    kinds: ClassVar[tuple[str, ...]] = (*DATA_KINDS, CAMERAS_ALONE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("yaw_spread", "pitch_spread"):
+            require(f"data.{name}", getattr(self, name), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """[teacher]: who is imitated, and what is asked of it."""
+
+    model: str  # name, file or run folder of an EG3D model
+    discriminator: str | None = None  # file or run; none: that of the run that `model` is
+    img_resolution: int | None = None  # that the recipe is made for; none: any
+    raw_resolution: int | None = None  # rays per side; none: the teacher's own
+    conditioning: str = "swapped"  # camera of the mapping network (1)
+    swap_probability: float | None = None  # of another camera; none: what it was trained with
+    truncation: float = 1.0  # (6)
+    truncation_share: float = 0.0  # of subjects between truncation_least and truncation
+    truncation_least: float = 0.5
+    jitter: bool = True  # of the samples along rays (18)
+    wide_share: float = 0.0  # of cameras from a box around the front instead of the data (19)
+    wide_yaw: float = 0.8
+    wide_pitch: float = 0.4
+    views_per_latent: int = 1  # cameras that one w and its planes serve
+    cache_targets: int = 0  # so many samples are drawn once, kept on disk and seen again; 0: none
+    cache_folder: str | None = None  # none: in nerfgan's own folder
+    precision: str = "auto"  # of convolutions; auto: as released
+    statistics: int = 50_000  # codes and cameras that the student's inputs are standardised with
+    statistics_images: int = 64  # whose mean features the student starts from
+
+    def __post_init__(self) -> None:
+        choose("teacher.conditioning", self.conditioning, CONDITIONINGS)
+        choose("teacher.precision", self.precision, PRECISIONS)
+        for name in ("truncation_share", "wide_share"):
+            require_probability(f"teacher.{name}", getattr(self, name))
+        if self.swap_probability is not None:
+            require_probability("teacher.swap_probability", self.swap_probability)
+        for name in ("views_per_latent", "statistics", "statistics_images"):
+            require(f"teacher.{name}", getattr(self, name), 1)
+        for name in ("cache_targets", "wide_yaw", "wide_pitch"):
+            require(f"teacher.{name}", getattr(self, name), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """[model]: the student. What is none is the preset's, or the teacher's."""
+
+    preset: str = "paper"
+    network: str | None = None  # (7)
+    channel_base: int | None = None
+    channel_max: int | None = None
+    num_layers: int | None = None
+    margin_size: int | None = None
+    head: str | None = None  # (8)
+    output_scale: float | None = None
+    superresolution: str | None = None
+    code_input: str | None = None  # (2)
+    camera_encoding: str | None = None  # (3)
+    mapping_layers: int | None = None  # (4)
+    mapping_lr_multiplier: float | None = None
+    code_output: str | None = None  # (5)
+    sr_styles: str | None = None  # (9)
+    discriminator: Discriminator = field(default_factory=Discriminator)  # from scratch
+
+    def __post_init__(self) -> None:
+        choose("model.preset", self.preset, tuple(PRESETS))
+
+    def config(self, teacher: EG3DConfig, raw_resolution: int | None) -> StudentConfig:
+        """The student of a teacher."""
+        base = student_config(self.preset, teacher, raw_resolution)
+        predictor = replace(base.predictor, **self._stated(PREDICTOR))
+        return replace(base, predictor=predictor, **self._stated(STUDENT))
+
+    def _stated(self, names: tuple[str, ...]) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(AdversarialLoss):
+    """[loss]: weights of eq. 1 to 3, what the distances are, and the discriminator."""
+
+    features: float = 1.0  # smooth L1
+    raw: float = 1.0  # perceptual
+    image: float = 1.0  # perceptual
+    adversarial: float = 0.1
+    pixels: float = 0.0  # mean |difference| of the image; the paper has none, against blur
+    consistency: float = 0.0  # between views (`losses/view_consistency.py`); not in the paper
+    features_beta: float = 1.0  # (17)
+    features_rgb: float = 1.0  # weight of a channel of the picture beside another's
+    perceptual: str = "lpips-vgg"  # (16)
+    perceptual_weights: str | None = None  # file of LPIPS's network; none: found or fetched
+    perceptual_size: int | None = None  # to which larger pictures are reduced
+    consistency_tolerance: float = 0.03  # world units by which depths may disagree
+    freeze_superresolution: bool = False  # it stays the teacher's
+    r1_gamma: float = 1.0  # (13)
+    ada_start: float = 0.0  # p of "ada" at the start
+    reals: str = "data"  # what the discriminator takes for real (15)
+    discriminator_start: str = "teacher"  # (14)
+    discriminator_alone_kimg: float = 50.0  # in which it gets used to the student's pictures
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choose("loss.perceptual", self.perceptual, PERCEPTUALS)
+        choose("loss.reals", self.reals, REALS)
+        choose("loss.discriminator_start", self.discriminator_start, STARTS)
+        require_probability("loss.ada_start", self.ada_start)
+        for name in ("features", "raw", "image", "adversarial", "pixels", "consistency"):
+            require(f"loss.{name}", getattr(self, name), 0)
+        for name in ("features_beta", "features_rgb", "discriminator_alone_kimg"):
+            require(f"loss.{name}", getattr(self, name), 0)
+        if not (self.features or self.raw or self.image or self.pixels):
+            raise UsageError("nothing of [loss] imitates the teacher: give features a weight.")
+
+    @property
+    def first_p(self) -> float:
+        return self.ada_start if self.augment == "ada" else super().first_p
+
+    @property
+    def is_perceptual(self) -> bool:
+        return self.raw > 0 or self.image > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """[optim]: Adam (10), and the averaging of the student (12)."""
+
+    lr: float = 0.0025  # of what is new in the student
+    sr_lr: float = 0.001  # of the super-resolution, which starts as the teacher's
+    betas: tuple[float, float] = (0.0, 0.99)
+    first_lr: float | None = None  # the same in stage 1; none: as in stage 2
+    first_sr_lr: float | None = None
+    first_betas: tuple[float, float] | None = None
+    discriminator_lr: float = 0.002
+    eps: float = 1e-8
+    warmup_kimg: float = 0.0  # in which the student's rates rise
+    decay_kimg: float = 0.0  # in which they then fall along a cosine
+    last_lr: float = 1.0  # to this fraction, which stays
+    ema_kimg: float = 5.0  # half-life of the average: 10 · batch / 32
+    ema_rampup: float | None = 0.05  # early on, as a fraction of the images seen
+
+    def __post_init__(self) -> None:
+        require_betas("optim.betas", self.betas)
+        if self.first_betas is not None:
+            require_betas("optim.first_betas", self.first_betas)
+        for name in ("lr", "sr_lr", "discriminator_lr", "eps", "last_lr", "ema_kimg"):
+            require(f"optim.{name}", getattr(self, name), 0)
+
+    def adam(self, stage: int) -> tuple[float, float, tuple[float, float]]:
+        """Rates of the new parts and of the super-resolution, and the betas."""
+        usual = self.lr, self.sr_lr, self.betas
+        if stage == 2:
+            return usual
+        lr, sr_lr, betas = self.first_lr, self.first_sr_lr, self.first_betas
+        return (
+            usual[0] if lr is None else lr,
+            usual[1] if sr_lr is None else sr_lr,
+            usual[2] if betas is None else betas,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillTrain(Train):
+    """[train]: stage 1 imitates, stage 2 also convinces the discriminator (11)."""
+
+    stage: int | None = None  # 1 or 2 alone; none: one after the other
+    switch_kimg: float = 2400.0  # when stage 2 begins, at the latest
+    plateau: float = 0.02  # begins it when an interval's reconstruction is no better by this; 0: no
+    plateau_kimg: float = 200.0  # that interval
+    heldout: int = 256  # pictures of the teacher that the log compares with; 0: none
+    heldout_kimg: float | None = None  # between comparisons; none: with each snapshot
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stage not in (None, 1, 2):
+            raise UsageError(f"train.stage cannot be {self.stage}: use 1, 2 or none.")
+        require("train.heldout", self.heldout, 0)
+        for name in ("switch_kimg", "plateau"):
+            require(f"train.{name}", getattr(self, name), 0)
+        for name in ("plateau_kimg", "heldout_kimg"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise UsageError(f"train.{name} of {getattr(self, name):g} is impossible: use > 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillRecipe(Recipe):
+    data: DistillData
+    teacher: Teacher
+    model: Model = field(default_factory=Model)
+    loss: Loss = field(default_factory=Loss)
+    optim: Optim = field(default_factory=Optim)
+    train: DistillTrain
+
+    def __post_init__(self) -> None:
+        if self.is_adversarial and self.data.kind == CAMERAS_ALONE and self.loss.reals != "teacher":
+            raise UsageError(
+                f'[data] of kind "{CAMERAS_ALONE}" has no pictures for the discriminator: set '
+                "train.stage to 1, loss.reals to teacher, or name pictures."
+            )
+        if self.loss.consistency and self.teacher.views_per_latent < 2:
+            raise UsageError(
+                "loss.consistency compares views of one subject: "
+                "set teacher.views_per_latent to 2 or more."
+            )
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether there is a stage 2."""
+        return self.train.stage != 1
+
+    @property
+    def draws_images(self) -> bool:
+        """Whether training needs more than raw pictures."""
+        loss = self.loss
+        return bool(self.is_adversarial or loss.image or loss.pixels or loss.consistency)
+
+
+def choose(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{key} cannot be {value!r}: use one of {', '.join(choices)}.")

@@ -1,0 +1,286 @@
+"""Distillation of a volumetric teacher into a convolutional student (NeRF-GAN Distillation, 3.3).
+
+    (z, camera) → teacher → lesson: w, features, pictures ─┐
+                        w, camera → student → drawn ───────┴→ reconstruction        stage 1
+                                                drawn, reals → discriminator        stage 2
+
+One step: lessons, the student, in stage 2 the discriminator; then the average follows. At the
+beginning of stage 2 the discriminator learns alone for a while. What the losses are is in
+`distill.py`, which lessons there are in `lessons.py`, when stage 2 begins in `curriculum.py`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering, Subject
+from nerfgan_cli.generators.student import Student
+from nerfgan_cli.media import Picture
+from nerfgan_cli.nn.discriminators import SingleDiscriminator
+from nerfgan_cli.training.adversary import Adversary
+from nerfgan_cli.training.comparison import compare
+from nerfgan_cli.training.curriculum import Curriculum
+from nerfgan_cli.training.distill import (
+    Lesson,
+    adversarial_loss,
+    consistency_loss,
+    reconstruction_losses,
+    weigh,
+)
+from nerfgan_cli.training.distill_networks import (
+    build_critic,
+    build_optimizer,
+    build_perceptual,
+    build_student,
+    refuse_foreign,
+)
+from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d import Exhibit, Reals, Views, penalize, real_views
+from nerfgan_cli.training.eg3d_task import refuse_odd_groups
+from nerfgan_cli.training.feed import open_data, reals
+from nerfgan_cli.training.heldout import HeldOut
+from nerfgan_cli.training.lessons import lesson_number, open_lessons
+from nerfgan_cli.training.precision import set_training_precision
+from nerfgan_cli.training.randomness import key
+from nerfgan_cli.training.schedules import ema_beta, learning_rate
+from nerfgan_cli.training.task import Numbers, Task
+from nerfgan_cli.training.teacher import Signature, open_discriminator, open_teacher
+from nerfgan_cli.training.transfer import copy_weights, read_start
+from nerfgan_cli.training.update import descend, follow
+
+STARTED = ("generator", "average", "discriminator")  # what `train.init` can give weights to
+
+
+class DistillTask(Task):
+    """See the module."""
+
+    adversary: Adversary | None = None  # None: there is no stage 2
+    reals: Iterator[Reals] | None = None  # None: stage 2 has not begun
+
+    def __init__(self, recipe: DistillRecipe, world: World) -> None:
+        self.recipe: DistillRecipe = recipe
+        self.world = world
+        self.slices = world.slices(recipe.train.batch, recipe.train.batch_gpu)
+        opened = open_teacher(recipe.teacher, world.device)
+        self.teacher, self.licence = opened.network, opened.licence
+        self.data: ImageSet | None = None
+        if recipe.data.kind != CAMERAS_ALONE:
+            self.data = open_data(recipe.data, self.teacher.img_resolution)
+        self.lessons = open_lessons(recipe, self.teacher, self.data, self.slices.size)
+        count = recipe.train.heldout
+        self.heldout = HeldOut(self.lessons, count, world) if count else None
+        self.distinct = recipe.teacher.cache_targets // self.slices.size
+        self._build()
+        self.card = {"teacher": opened.source, "perceptual": recipe.loss.perceptual}
+
+    def _build(self) -> None:
+        """The networks, new ones with weights of the recipe's seed."""
+        recipe, device = self.recipe, self.world.device
+
+        @cache
+        def given() -> SingleDiscriminator:
+            return open_discriminator(recipe.teacher, self.teacher)
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(recipe.train.seed, "weights"))
+            self.generator = build_student(recipe, self.teacher).to(device)
+            self.perceptual = build_perceptual(recipe.loss, given, device)
+            if recipe.is_adversarial:
+                critic = build_critic(recipe, self.teacher.img_resolution, given)
+                self._oppose(critic)
+        self.average = deepcopy(self.generator).requires_grad_(False).eval()
+        self.curriculum = Curriculum(recipe.train, device)
+        self.signature = Signature(self.teacher, *([self.perceptual] if self.perceptual else []))
+        modules: dict[str, nn.Module] = {
+            "generator": self.generator,
+            "average": self.average,
+            "curriculum": self.curriculum,
+            "signature": self.signature,
+        }
+        self.optimizers = {"generator": build_optimizer(self.generator, recipe.optim)}
+        if self.adversary is not None:
+            modules |= {"discriminator": self.adversary.network, "ada": self.adversary.ada}
+            self.optimizers["discriminator"] = self.adversary.optimizer
+        self.modules = modules
+        for module in modules.values():
+            set_training_precision(module, recipe.train.precision, device)
+
+    def _oppose(self, critic: SingleDiscriminator) -> None:
+        refuse_odd_groups(self.slices.size, critic.config.mbstd_group_size)
+        resolution = self.generator.raw_resolution
+        self.adversary = Adversary(critic, self.recipe, resolution, self.world, self.slices)
+
+    def initialize(self) -> None:
+        self.generator.start_from_teacher(self.teacher)
+        init = self.recipe.train.init
+        if init is None:
+            self.generator.set_statistics(*self.lessons.survey())
+            self.average.load_state_dict(self.generator.state_dict())
+            return
+        start = read_start(init)
+        for name in STARTED:
+            if name in self.modules and name in start.networks:
+                copy_weights(self.modules[name], start.networks[name], init)
+        refuse_foreign(self.generator, self.teacher, init)
+
+    def begin(self, step: int) -> None:
+        self.signature.verify()
+
+    def step(self, step: int) -> Numbers:
+        batch = self.recipe.train.batch
+        images = step * batch
+        since = self.curriculum.since(images)
+        lessons = {index: self._lesson(step, index) for index in self.slices.own}
+        numbers: Numbers = {"schedule/stage": 1.0 if since is None else 2.0}
+        alone = since is not None and since < self.recipe.loss.discriminator_alone_kimg * 1000
+        if alone:
+            with torch.no_grad():
+                drawn = {index: seen(self._draw(lesson)) for index, lesson in lessons.items()}
+        else:
+            drawn = self._imitate(step, lessons, 1 if since is None else 2, numbers)
+            optim = self.recipe.optim
+            beta = ema_beta(images, batch, optim.ema_rampup, optim.ema_kimg)
+            follow(self.average, self.generator, beta)
+        if since is not None and self.adversary is not None:
+            fakes = {index: Exhibit(drawn[index], lessons[index].camera) for index in drawn}
+            numbers |= self.adversary.learn(step, fakes, self._reals(step, lessons))
+        return numbers | self._compare(images + batch)
+
+    def _lesson(self, step: int, index: int) -> Lesson:
+        place = step * self.slices.count + index
+        return self.lessons(lesson_number(place, self.distinct, self.recipe.train.seed))
+
+    def _draw(self, lesson: Lesson, training: bool = False) -> Rendering:
+        student = self.generator
+        subject = Subject(lesson.w[:, None].expand(-1, student.num_ws, -1))
+        options = DrawOptions(raw_only=not self.recipe.draws_images)
+        return student.draw(
+            subject, lesson.camera, options, update_emas=training, official_raw=True
+        )
+
+    def _imitate(
+        self, step: int, lessons: Mapping[int, Lesson], stage: int, numbers: Numbers
+    ) -> dict[int, Views]:
+        """One step of the student; what it drew. Losses are added to `numbers`."""
+        drawn: dict[int, Views] = {}
+        found: list[dict[str, Tensor]] = []
+
+        def loss_of(index: int) -> Tensor:
+            rendering = self._draw(lessons[index], training=True)
+            losses = self.losses(rendering, lessons[index], step, index, stage)
+            drawn[index] = seen(rendering)
+            found.append({name: value.detach() for name, value in losses.items()})
+            return weigh(losses, self.recipe.loss)
+
+        self._set_rates(step * self.recipe.train.batch, stage)
+        descend(self.optimizers["generator"], self.world, self.slices, loss_of)
+        means = {name: torch.stack([each[name] for each in found]).mean() for name in found[0]}
+        numbers |= {f"loss/{name}": value for name, value in means.items()}
+        imitation = {name: value for name, value in means.items() if name != "adversarial"}
+        after = (step + 1) * self.recipe.train.batch
+        self.curriculum.observe(weigh(imitation, self.recipe.loss), after, self.world)
+        return drawn
+
+    def losses(
+        self, drawn: Rendering, lesson: Lesson, step: int, index: int, stage: int
+    ) -> dict[str, Tensor]:
+        """Of one slice, [] each."""
+        table = self.recipe.loss
+        losses = reconstruction_losses(drawn, lesson, table, self.perceptual)
+        if table.consistency:
+            views, tolerance = self.recipe.teacher.views_per_latent, table.consistency_tolerance
+            losses["consistency"] = consistency_loss(drawn, lesson, views, tolerance)
+        if stage == 2 and self.adversary is not None:
+            critic, moment = self.adversary.network, self.adversary.moment("student", step, index)
+            pictures = Views(drawn.image, drawn.image_raw)
+            losses["adversarial"] = adversarial_loss(critic, pictures, lesson.camera, moment)
+        return losses
+
+    def _set_rates(self, images: int, stage: int) -> None:
+        optim = self.recipe.optim
+        lr, sr_lr, betas = optim.adam(stage)
+        rate = learning_rate(images, optim.warmup_kimg, optim.decay_kimg, optim.last_lr)
+        groups = self.optimizers["generator"].param_groups
+        for group, full in zip(groups, (lr, sr_lr), strict=True):
+            group["lr"], group["betas"] = full * rate, betas
+
+    def _reals(self, step: int, lessons: Mapping[int, Lesson]) -> dict[int, Exhibit]:
+        """What the discriminator takes for real: pictures of the data, of the teacher, or both."""
+        kind = self.recipe.loss.reals
+        taught = {index: Exhibit(lesson.views, lesson.camera) for index, lesson in lessons.items()}
+        if kind == "teacher":
+            return taught
+        assert self.data is not None
+        assert self.adversary is not None
+        if self.reals is None:
+            seed, workers = self.recipe.train.seed, self.recipe.data.workers
+            self.reals = reals(self.data, self.world, self.slices, seed, workers, step)
+        found: dict[int, Exhibit] = {}
+        for index in self.slices.own:
+            real = next(self.reals)
+            moment = self.adversary.moment("reals", step, index)
+            found[index] = Exhibit(real_views(real.image, moment), real.camera)
+            if kind == "half":
+                found[index] = half_and_half(found[index], taught[index])
+        return found
+
+    def _compare(self, images: int) -> Numbers:
+        """Now and then, how near the student is to the teacher; after so many images."""
+        plan = self.recipe.train
+        interval = (plan.heldout_kimg or plan.snapshot_kimg) * 1000
+        if self.heldout is None or int(images / interval) == int((images - plan.batch) / interval):
+            return {}
+        return {**self.heldout.compare(self.average)}
+
+    @property
+    def result(self) -> Generator:
+        return self.average
+
+    def pictures(self) -> Mapping[str, Picture]:
+        return {"beside-teacher": compare(self.teacher, self.average)}
+
+    def rehearsals(self) -> Mapping[str, Callable[[], object]]:
+        """The student's pass, with the discriminator if there is one, and R1."""
+        lesson = blank_lesson(self.generator, self.slices.size, self.world.device)
+        stage = 1 if self.adversary is None else 2
+        passes: dict[str, Callable[[], object]] = {
+            "generator": lambda: self.losses(self._draw(lesson), lesson, 0, 0, stage)
+        }
+        if self.adversary is not None:
+            critic, moment = self.adversary.network, self.adversary.moment("r1", 0, 0)
+            exhibit = Exhibit(lesson.views, lesson.camera)
+            passes["r1"] = lambda: penalize(critic, exhibit, 1.0, moment)
+        return passes
+
+
+def seen(drawn: Rendering) -> Views:
+    """What the discriminator learns from."""
+    return Views(drawn.image.detach(), drawn.image_raw.detach())
+
+
+def half_and_half(first: Exhibit, second: Exhibit) -> Exhibit:
+    """The first half of one and the second half of the other."""
+    half = len(first.camera) // 2
+    pairs = zip(first.views, second.views, strict=True)
+    views = Views(*(torch.cat([a[:half], b[half:]]) for a, b in pairs))
+    return Exhibit(views, Camera.cat([first.camera[:half], second.camera[half:]]))
+
+
+def blank_lesson(student: Student, size: int, device: torch.device) -> Lesson:
+    """Zeros."""
+    r, R = student.raw_resolution, student.img_resolution
+    channels = student.student_config.feature_channels
+    return Lesson(
+        w=torch.zeros(size, student.w_dim, device=device),
+        camera=PRESETS[student.camera_preset].frontal().to(device).expand(size),
+        features=torch.zeros(size, channels, r, r, device=device),
+        depth=torch.ones(size, 1, r, r, device=device),
+        image=torch.zeros(size, 3, R, R, device=device),
+        image_raw=torch.zeros(size, 3, r, r, device=device),
+    )

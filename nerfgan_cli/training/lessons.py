@@ -1,0 +1,191 @@
+"""The samples of a distillation: (z, camera) drawn by number, and what the teacher makes of them.
+
+Lesson `number` of a run is always the same. A subject may be seen by several cameras: its w and its
+planes are made once.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.contract import DrawOptions, Rendering
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.training import distill_recipe
+from nerfgan_cli.training.distill import Lesson
+from nerfgan_cli.training.distill_recipe import DistillRecipe
+from nerfgan_cli.training.feed import random_cameras
+from nerfgan_cli.training.randomness import keyed
+from nerfgan_cli.training.recipe_reader import to_plain
+from nerfgan_cli.training.target_cache import TargetCache
+from nerfgan_cli.training.teacher import weights_checksum
+from nerfgan_cli.training.viewpoints import DrawCameras, mixed_cameras, spread_cameras
+
+SURVEY_BATCH = 2048  # codes at once; feature images are surveyed one slice at a time
+# Of [teacher], what changes no lesson.
+UNSEEN = (
+    *("model", "discriminator", "img_resolution", "cache_targets", "cache_folder"),
+    *("statistics", "statistics_images"),
+)
+TENSORS = ("w", "features", "depth", "image", "image_raw")  # of a lesson, beside its camera
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Draws lessons of `size` samples."""
+
+    teacher: EG3D
+    table: distill_recipe.Teacher
+    cameras: DrawCameras
+    seed: int
+    size: int  # a multiple of the views per latent
+    purpose: str = "lesson"
+    raw_only: bool = False
+    cache: TargetCache | None = None
+
+    @torch.no_grad()
+    def __call__(self, number: int) -> Lesson:
+        if self.cache is None:
+            return self.draw(number)
+        found = self.cache.get(f"{self.purpose}-{number:09d}", lambda: to_tensors(self, number))
+        tensors = {name: tensor.to(self.device) for name, tensor in found.items()}
+        return Lesson(camera=Camera.from_label(tensors.pop("label")), **tensors)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.teacher.parameters()).device
+
+    @torch.no_grad()
+    def draw(self, number: int) -> Lesson:
+        V, teacher = self.table.views_per_latent, self.teacher
+        draws = keyed("cpu", self.seed, self.purpose, number)
+        camera = self.cameras(self.size, draws)
+        ws = self.codes(camera[::V], draws)
+        jitter = keyed(self.device, self.seed, f"{self.purpose} jitter", number)
+        options = DrawOptions(
+            resolution=self.table.raw_resolution,
+            raw_only=self.raw_only,
+            generator=jitter if self.table.jitter else None,
+        )
+        camera = camera.to(self.device)
+        subject = teacher.prepare(ws, options)
+        views = [teacher.draw(subject, camera[v::V], options, official_raw=True) for v in range(V)]
+        drawn = side_by_side(views)
+        assert drawn.depth is not None
+        w = ws[:, 0].repeat_interleave(V, dim=0)
+        return Lesson(w, camera, drawn.features, drawn.depth, drawn.image, drawn.image_raw)
+
+    @torch.no_grad()
+    def codes(self, camera: Camera, draws: torch.Generator) -> Tensor:  # [n, L, w_dim]
+        """Style codes of new subjects whose first view is this one."""
+        table, n = self.table, len(camera)
+        z = torch.randn(n, self.teacher.z_dim, generator=draws).to(self.device)
+        conditioning = self._conditioning(camera, draws).to(self.device)
+        psi = self._truncation(n, draws).to(self.device)
+        ws = self.teacher.mapping(z, conditioning)
+        if table.truncation == 1 and not table.truncation_share:
+            return ws
+        average = self.teacher.mapping(z, conditioning, truncation=0.0)
+        return average.lerp(ws, psi[:, None, None])
+
+    def _conditioning(self, camera: Camera, draws: torch.Generator) -> Camera:
+        """The camera of the mapping network: now and then not the one of the picture."""
+        others = self.cameras(len(camera), draws).label
+        swapped = torch.rand(len(camera), 1, generator=draws) < self.swap_probability
+        if self.table.conditioning == "frontal":
+            return PRESETS[self.teacher.camera_preset].frontal().expand(len(camera))
+        if self.table.conditioning == "same":
+            return camera
+        return Camera.from_label(torch.where(swapped, others, camera.label))
+
+    @property
+    def swap_probability(self) -> float:
+        if self.table.swap_probability is not None:
+            return self.table.swap_probability
+        return self.teacher.eg3d_config.training.gpc_reg_prob or 0.0
+
+    def _truncation(self, count: int, draws: torch.Generator) -> Tensor:  # [count]
+        table = self.table
+        chosen, place = torch.rand(2, count, generator=draws)
+        between = table.truncation_least + place * (table.truncation - table.truncation_least)
+        return torch.where(chosen < table.truncation_share, between, table.truncation)
+
+    def survey(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes [N, w_dim] and cameras [N, 25] of new subjects, and their mean features [32]."""
+        count = self.table.statistics
+        surveyed: list[tuple[Tensor, Tensor]] = []
+        for start in range(0, count, SURVEY_BATCH):
+            draws = keyed("cpu", self.seed, f"{self.purpose} survey", start)
+            camera = self.cameras(min(SURVEY_BATCH, count - start), draws)
+            surveyed.append((self.codes(camera, draws)[:, 0], camera.label))
+        codes, labels = (torch.cat(parts) for parts in zip(*surveyed, strict=True))
+        few = replace(self, purpose=f"{self.purpose} features", raw_only=True, cache=None)
+        numbers = range(-(-self.table.statistics_images // self.size))
+        means = [few(number).features.mean(dim=(0, 2, 3)) for number in numbers]
+        return codes, labels.to(codes.device), torch.stack(means).mean(dim=0)
+
+
+def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, size: int) -> Lessons:
+    """The lessons of a recipe, in slices of `size`."""
+    table, spread = recipe.teacher, recipe.data
+    if size % table.views_per_latent:
+        raise UsageError(
+            f"slices of {size} samples cannot be shared by {table.views_per_latent} views of each "
+            "subject: make train.batch_gpu a multiple of teacher.views_per_latent."
+        )
+    preset = PRESETS[teacher.camera_preset]
+    usual: DrawCameras = spread_cameras(
+        preset, spread.yaw_spread, spread.pitch_spread, spread.uniform
+    )
+    if data is not None:
+        usual = partial(random_cameras, data)
+    wide = spread_cameras(preset, table.wide_yaw, table.wide_pitch, uniform=True)
+    cameras = mixed_cameras(usual, wide, table.wide_share)
+    raw_only = not recipe.draws_images
+    lessons = Lessons(teacher, table, cameras, recipe.train.seed, size, raw_only=raw_only)
+    if not table.cache_targets or lessons.device.type == "meta":
+        return lessons
+    asked = {key: value for key, value in to_plain(table).items() if key not in UNSEEN}
+    facts = {
+        "teacher": weights_checksum(teacher),
+        "asked": asked,
+        "cameras": data.fingerprint() if data is not None else to_plain(spread),
+        "seed": recipe.train.seed,
+        "size": size,
+        "raw_only": raw_only,
+        "device": lessons.device.type,
+    }
+    return replace(lessons, cache=TargetCache(table.cache_folder, facts))
+
+
+def side_by_side(views: list[Rendering]) -> Rendering:
+    """Renderings of V views of n subjects each, as one of n·V in which each subject's follow."""
+
+    def join(name: str) -> Tensor:
+        return torch.stack([getattr(view, name) for view in views], dim=1).flatten(0, 1)
+
+    return Rendering(*(join(name) for name in Rendering._fields))
+
+
+def to_tensors(lessons: Lessons, number: int) -> dict[str, Tensor]:
+    """A lesson as plain tensors."""
+    lesson = lessons.draw(number)
+    return {name: getattr(lesson, name) for name in TENSORS} | {"label": lesson.camera.label}
+
+
+def lesson_number(place: int, distinct: int, seed: int) -> int:
+    """Which lesson stands at a place of a run, when so many come again and again.
+
+    First in order, then in a new order each time; 0: all are new.
+    """
+    if not distinct:
+        return place
+    epoch, index = divmod(place, distinct)
+    if not epoch:
+        return index
+    order = torch.randperm(distinct, generator=keyed("cpu", seed, "order", epoch))
+    return int(order[index])

@@ -1,0 +1,134 @@
+"""The teacher of a distillation, and the discriminator that it was trained with."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nerfgan_cli.checkpoints.format import load_network, to_payload
+from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.provenance import derived_licence
+from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.errors import InputError, NerfganError, WeightsError
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
+from nerfgan_cli.training import distill_recipe
+from nerfgan_cli.training.checkpoints import newest_state
+from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
+from nerfgan_cli.training.precision import set_training_precision
+from nerfgan_cli.training.recipe_reader import parse_toml, read_table
+from nerfgan_cli.training.run import RECIPE
+from nerfgan_cli.training.state import MODULE, checksum, read_state, split
+
+
+class Teacher(NamedTuple):
+    network: EG3D  # frozen
+    source: str  # name of the file, without its folder
+    licence: str | None  # terms that its students carry on
+
+
+def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher:
+    """The model that a recipe names."""
+    path = find_model(table.model)
+    network = load_network(path, device)
+    if not isinstance(network, EG3D):
+        kind = read_header(path).kind
+        raise WeightsError(
+            f"{table.model} is a {kind}, which has no volume to learn from: "
+            "set teacher.model to an EG3D model."
+        )
+    if table.img_resolution not in (None, network.img_resolution):
+        raise WeightsError(
+            f"{table.model} draws {network.img_resolution}² and this recipe is for a teacher that "
+            f"draws {table.img_resolution}²: name another one, or change teacher.img_resolution."
+        )
+    network.requires_grad_(False)
+    if table.precision == "auto":
+        set_training_precision(network, "auto", device)
+    else:
+        for part in (network.backbone.synthesis, network.superresolution):
+            set_precision(part, table.precision, device)
+    return Teacher(network, path.name, derived_licence(read_header(path).provenance))
+
+
+def open_discriminator(table: distill_recipe.Teacher, teacher: EG3D) -> SingleDiscriminator:
+    """The one that the recipe names, or the one of the run that the teacher comes from."""
+    source = table.discriminator or table.model
+    state = newest_state(Path(source).expanduser())
+    if state is not None:
+        network: nn.Module | None = discriminator_of_run(state)
+    elif table.discriminator is None:
+        network = None
+    else:
+        network = load_network(find_discriminator(table.discriminator))
+    if not isinstance(network, SingleDiscriminator):
+        raise WeightsError(
+            f"{source} has no discriminator: set teacher.discriminator to the one that the teacher "
+            "was trained with (nerfgan convert --network D takes it from an official checkpoint), "
+            "or do without it as loss.discriminator_start = scratch and loss.perceptual = "
+            "lpips-vgg do."
+        )
+    if network.config.img_resolution != teacher.img_resolution:
+        raise WeightsError(
+            f"the discriminator of {source} looks at {network.config.img_resolution}² and the "
+            f"teacher draws {teacher.img_resolution}²: name the one that the teacher was trained "
+            "with."
+        )
+    return network
+
+
+def find_discriminator(name: str) -> Path:
+    try:
+        return find_model(name)
+    except NerfganError as error:
+        raise WeightsError(
+            f"the discriminator {name} of the teacher is not there: make it with nerfgan convert "
+            "--network D, or set loss.discriminator_start to scratch and loss.perceptual to an "
+            "lpips one."
+        ) from error
+
+
+def discriminator_of_run(state: Path) -> nn.Module | None:
+    """From the state of a training run; None if the run has none."""
+    data = parse_toml((state.parents[1] / RECIPE).read_text("utf-8"), RECIPE)
+    if data.get("kind") != "eg3d":
+        return None
+    recipe = read_table(EG3DRecipe, data)
+    network = build_discriminator(
+        recipe.model.discriminator.class_name, recipe.discriminator_config()
+    )
+    _, tensors = read_state(state)
+    network.load_state_dict(split(tensors)[MODULE]["discriminator"])
+    return network.eval()
+
+
+class Signature(nn.Module):
+    """Tells whether a run that is continued learns from the same networks as before."""
+
+    number: Tensor  # [] int64: of the networks that the run began with
+
+    def __init__(self, *networks: nn.Module) -> None:
+        super().__init__()
+        self.actual = weights_checksum(*networks)
+        self.register_buffer("number", torch.tensor(self.actual))
+
+    def verify(self) -> None:
+        if int(self.number) != self.actual:
+            raise InputError(
+                "the teacher, or the network of the perceptual loss, is not the one that this run "
+                "learned from: set teacher.model to the one of before, or give another --out."
+            )
+
+
+def weights_checksum(*networks: nn.Module) -> int:
+    """Tells networks apart by their numbers; 0 for those without any, on the device "meta"."""
+    tensors = {
+        f"{index}.{name}": tensor
+        for index, network in enumerate(networks)
+        for name, tensor in network.state_dict().items()
+    }
+    if any(tensor.is_meta for tensor in tensors.values()):
+        return 0
+    return checksum({name: to_payload(tensor) for name, tensor in tensors.items()})

@@ -1,0 +1,87 @@
+"""Likeness to ToyHeads: the truth itself scores best, other heads and billboards worse."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import Camera
+from nerfgan_cli.data.toyheads.identity import heads_from_latent
+from nerfgan_cli.data.toyheads.renderer import draw
+from nerfgan_cli.generators.contract import (
+    DEFAULT_OPTIONS,
+    DrawOptions,
+    Generator,
+    Rendering,
+    Subject,
+)
+from nerfgan_cli.metrics.toyheads import Likeness, likeness, psnr
+
+
+class Drawer(Generator):
+    """Draws the heads themselves, perhaps of the wrong latents or flat."""
+
+    kind = "drawer"
+    z_dim = w_dim = 64
+    num_ws = 1
+    img_resolution, raw_resolution = 32, 16
+    camera_preset = "ffhq"
+    has_depth = True
+
+    def __init__(self, flat: bool = False, shift: int = 0) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.flat, self.shift = flat, shift
+
+    def config(self) -> dict[str, Any]:
+        return {}
+
+    def mapping(
+        self,
+        z: Tensor,
+        conditioning: Camera,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        return z.roll(self.shift, dims=0)[:, None]
+
+    def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
+        return Subject(ws)
+
+    def draw(
+        self, subject: Subject, camera: Camera, options: DrawOptions = DEFAULT_OPTIONS
+    ) -> Rendering:
+        heads = heads_from_latent(subject.ws[:, 0])
+        raw = draw(heads, camera, self.raw_resolution)
+        ramp = torch.linspace(2.6, 2.8, 16).expand(len(heads), 1, 16, 16)
+        depth = ramp if self.flat else raw.depth.nan_to_num(posinf=3.0)
+        return Rendering(draw(heads, camera, 32).image, raw.image, raw.image, depth)
+
+
+def measured(generator: Generator) -> Likeness:
+    return likeness(generator, np.arange(900, 904), [0.0, 0.4], batch=2)
+
+
+def test_the_truth_scores_best() -> None:
+    exact = measured(Drawer())
+    assert exact.psnr > 90 < exact.psnr_raw
+    assert exact.distinctness > 60
+    assert exact.depth_error == pytest.approx(0, abs=1e-6)
+    assert exact.depth_correlation == pytest.approx(1, abs=1e-4)
+    assert exact.backdrop_error == pytest.approx(0, abs=1e-6)
+
+
+def test_other_heads_and_billboards_score_worse() -> None:
+    other, flat = measured(Drawer(shift=1)), measured(Drawer(flat=True))
+    assert other.psnr < 25
+    assert other.distinctness < -60
+    assert flat.psnr > 90
+    assert flat.depth_correlation < 0.5
+    assert flat.depth_error > 0.03
+
+
+def test_psnr() -> None:
+    a = torch.zeros(1, 3, 4, 4)
+    torch.testing.assert_close(psnr(a, a + 0.2), torch.tensor([20.0]))
