@@ -62,7 +62,7 @@ first_resolution = 8
 resolution_fade_kimg = 0.02
 augment = "ada"
 ada_target = -2.0
-ada_interval = 3
+ada_interval = 4
 ada_kimg = 0.02
 [train]
 kimg = 0.024

@@ -18,7 +18,10 @@ from nerfgan_cli import __version__
 from nerfgan_cli.checkpoints.zoo import BUNDLED, ZOO, installed, weights_folder
 from nerfgan_cli.commands import options as o
 
-REQUIRED = ("torch", "numpy", "scipy", "pillow", "imageio-ffmpeg", "safetensors", "typer", "tqdm")
+REQUIRED = (
+    *("torch", "numpy", "scipy", "pillow", "imageio-ffmpeg", "safetensors", "typer", "tqdm"),
+    *("tensorboard", "tomli-w"),
+)
 OPTIONAL = {  # package, and what needs it
     "lpips": "the perceptual loss and metric",
     "insightface": "cropping photographs, and the identity metric",

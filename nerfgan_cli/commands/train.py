@@ -26,8 +26,8 @@ from nerfgan_cli.training.run import RECIPE, open_run
 
 def command(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="RECIPE", help="A bundled recipe, or a TOML file.")
-    ] = None,
+        str, typer.Argument(metavar="RECIPE", help="A bundled recipe, or a TOML file.")
+    ] = "distill-toyheads",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; a run is continued."),
@@ -47,6 +47,18 @@ def command(
             help="The same as --set train.batch_gpu=N: images in memory at once.",
         ),
     ] = None,
+    stage: Annotated[
+        int | None,
+        typer.Option(min=1, max=2, metavar="N", help="Of a distillation: --set train.stage=N."),
+    ] = None,
+    views_per_latent: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="The same as --set teacher.views_per_latent=N."),
+    ] = None,
+    cache_targets: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="The same as --set teacher.cache_targets=N."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would run, and what it would take.")
     ] = False,
@@ -62,12 +74,15 @@ def command(
     if list_recipes:
         list_bundled(json)
         return
-    if recipe is None:
-        raise UsageError("no recipe was given: name one of nerfgan train --list, or a TOML file.")
-    changes = list(settings or [])
-    changes += [] if seed is None else [f"train.seed={seed}"]
-    changes += [] if batch_gpu is None else [f"train.batch_gpu={batch_gpu}"]
-    resolved = resolve(load(recipe, changes))
+    short = {
+        "train.seed": seed,
+        "train.batch_gpu": batch_gpu,
+        "train.stage": stage,
+        "teacher.views_per_latent": views_per_latent,
+        "teacher.cache_targets": cache_targets,
+    }
+    changes = [f"{key}={value}" for key, value in short.items() if value is not None]
+    resolved = resolve(load(recipe, [*(settings or []), *changes]))
     place = choose_device(device.value)
     if dry_run:
         rehearse(recipe, resolved, place, json)

@@ -40,15 +40,17 @@ NETWORKS = {
 
 
 class Lpips(Perceptual):
-    """Of random weights until `load`."""
+    """On the device "meta", that is without numbers, until `load`."""
 
     def __init__(self, network: str) -> None:  # a key of NETWORKS
         super().__init__()
-        import lpips  # brings torchvision along, which takes a second
+        import lpips  # brings torchvision along, which takes seconds
 
-        with warnings.catch_warnings():
+        with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it calls torchvision in a way that is out of date
-            self.measure = lpips.LPIPS(net=network, pnet_rand=True, verbose=False)
+            # "Random" and not pretrained, else it would fetch the weights its own way.
+            self.measure = lpips.LPIPS(net=network, pnet_rand=True, pretrained=False, verbose=False)
+        self.heads = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{network}.pth"
         self.requires_grad_(False).eval()
 
     def load(self, path: Path) -> None:
@@ -66,7 +68,10 @@ class Lpips(Perceptual):
                 f"{path} lacks {wrong[0]}, or has it in another shape: give torchvision's file of "
                 "this network."
             )
-        self.measure.net.load_state_dict({name: tensors[wanted[name]] for name in own})
+        convolutions = {name: tensors[source] for name, source in wanted.items()}
+        self.measure.net.load_state_dict(convolutions, assign=True)
+        # Each head has two names there and one in the file.
+        self.measure.load_state_dict(read_tensors(self.heads), strict=False, assign=True)
 
     def forward(self, drawn: Tensor, target: Tensor) -> Tensor:
         distance: Tensor = self.measure(drawn, target)

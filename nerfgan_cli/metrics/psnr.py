@@ -14,4 +14,5 @@ def psnr(
     """Of each pair, over all of its pixels and channels."""
     error = first.astype(np.float64) - second.astype(np.float64)
     mean = np.square(error).reshape(len(error), -1).mean(axis=1)
-    return np.minimum(10 * np.log10(PEAK**2 / np.maximum(mean, 1e-12)), LARGEST)
+    found: NDArray[np.float64] = 10 * np.log10(PEAK**2 / np.maximum(mean, 1e-12))
+    return found.clip(max=LARGEST)

@@ -36,7 +36,7 @@ class Curriculum(nn.Module):
 
     def observe(self, loss: Tensor, images: int, world: World) -> None:  # [], images after the step
         """Takes note of a step's reconstruction in stage 1; perhaps stage 2 begins."""
-        if self.plan.stage is not None or not self.plan.plateau:
+        if self.plan.stage is not None or not self.plan.plateau or self.began >= 0:
             return
         self.sums += world.sum(torch.stack([loss.detach(), torch.ones_like(loss)]))
         interval = self.plan.plateau_kimg * 1000

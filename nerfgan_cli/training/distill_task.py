@@ -41,7 +41,7 @@ from nerfgan_cli.training.distill_networks import (
 )
 from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
 from nerfgan_cli.training.distributed import World
-from nerfgan_cli.training.eg3d import Exhibit, Reals, Views, penalize, real_views
+from nerfgan_cli.training.eg3d import Exhibit, Moment, Reals, Views, penalize, real_views
 from nerfgan_cli.training.eg3d_task import refuse_odd_groups
 from nerfgan_cli.training.feed import open_data, reals
 from nerfgan_cli.training.heldout import HeldOut
@@ -173,7 +173,9 @@ class DistillTask(Task):
 
         def loss_of(index: int) -> Tensor:
             rendering = self._draw(lessons[index], training=True)
-            losses = self.losses(rendering, lessons[index], step, index, stage)
+            critic = None if stage == 1 else self.adversary
+            moment = None if critic is None else critic.moment("student", step, index)
+            losses = self.losses(rendering, lessons[index], moment)
             drawn[index] = seen(rendering)
             found.append({name: value.detach() for name, value in losses.items()})
             return weigh(losses, self.recipe.loss)
@@ -188,7 +190,10 @@ class DistillTask(Task):
         return drawn
 
     def losses(
-        self, drawn: Rendering, lesson: Lesson, step: int, index: int, stage: int
+        self,
+        drawn: Rendering,
+        lesson: Lesson,
+        moment: Moment | None,  # how the discriminator is shown pictures; None: it is not asked
     ) -> dict[str, Tensor]:
         """Of one slice, [] each."""
         table = self.recipe.loss
@@ -196,9 +201,8 @@ class DistillTask(Task):
         if table.consistency:
             views, tolerance = self.recipe.teacher.views_per_latent, table.consistency_tolerance
             losses["consistency"] = consistency_loss(drawn, lesson, views, tolerance)
-        if stage == 2 and self.adversary is not None:
-            critic, moment = self.adversary.network, self.adversary.moment("student", step, index)
-            pictures = Views(drawn.image, drawn.image_raw)
+        if moment is not None and self.adversary is not None:
+            critic, pictures = self.adversary.network, Views(drawn.image, drawn.image_raw)
             losses["adversarial"] = adversarial_loss(critic, pictures, lesson.camera, moment)
         return losses
 
@@ -248,13 +252,13 @@ class DistillTask(Task):
     def rehearsals(self) -> Mapping[str, Callable[[], object]]:
         """The student's pass, with the discriminator if there is one, and R1."""
         lesson = blank_lesson(self.generator, self.slices.size, self.world.device)
-        stage = 1 if self.adversary is None else 2
+        resolution = self.generator.raw_resolution
+        moment = None if self.adversary is None else Moment(0.0, 0.0, resolution, DrawOptions())
         passes: dict[str, Callable[[], object]] = {
-            "generator": lambda: self.losses(self._draw(lesson), lesson, 0, 0, stage)
+            "generator": lambda: self.losses(self._draw(lesson), lesson, moment)
         }
-        if self.adversary is not None:
-            critic, moment = self.adversary.network, self.adversary.moment("r1", 0, 0)
-            exhibit = Exhibit(lesson.views, lesson.camera)
+        if self.adversary is not None and moment is not None:
+            critic, exhibit = self.adversary.network, Exhibit(lesson.views, lesson.camera)
             passes["r1"] = lambda: penalize(critic, exhibit, 1.0, moment)
         return passes
 

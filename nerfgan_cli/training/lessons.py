@@ -137,6 +137,11 @@ def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, si
             f"slices of {size} samples cannot be shared by {table.views_per_latent} views of each "
             "subject: make train.batch_gpu a multiple of teacher.views_per_latent."
         )
+    if 0 < table.cache_targets < size:
+        raise UsageError(
+            f"teacher.cache_targets of {table.cache_targets} are fewer samples than a slice of "
+            f"{size} has: make it larger, or 0."
+        )
     preset = PRESETS[teacher.camera_preset]
     usual: DrawCameras = spread_cameras(
         preset, spread.yaw_spread, spread.pitch_spread, spread.uniform
@@ -166,7 +171,8 @@ def side_by_side(views: list[Rendering]) -> Rendering:
     """Renderings of V views of n subjects each, as one of n·V in which each subject's follow."""
 
     def join(name: str) -> Tensor:
-        return torch.stack([getattr(view, name) for view in views], dim=1).flatten(0, 1)
+        both = torch.stack([getattr(view, name) for view in views], dim=1).flatten(0, 1)
+        return both.contiguous()  # as it would come from a file; convolutions round alike then
 
     return Rendering(*(join(name) for name in Rendering._fields))
 

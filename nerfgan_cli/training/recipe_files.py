@@ -49,8 +49,9 @@ def merge(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in own.items():
         before = base.get(key)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        merged[key] = merge(before, value) if both else value
+        if isinstance(before, dict) and isinstance(value, dict):
+            value = merge(before, value)
+        merged[key] = value
     return merged
 
 

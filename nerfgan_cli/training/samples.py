@@ -11,7 +11,7 @@ from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.encoder import video_writer
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
-from nerfgan_cli.media import Picture, pictures_of, tile, write_png
+from nerfgan_cli.media import Picture, enlarge, pictures_of, tile, write_png
 
 PEOPLE = 8  # rows of the sheet
 YAWS = (-30.0, 0.0, 30.0)  # degrees, columns of the sheet; the depth of the middle one follows
@@ -33,7 +33,8 @@ def write_sheet(path: Path, generator: Generator) -> Picture:
         (rendering,) = views
         cells.extend(pictures_of(rendering, "image"))
         if generator.has_depth:
-            cells.append(pictures_of(rendering, "depth")[len(YAWS) // 2])
+            depth = pictures_of(rendering, "depth")[len(YAWS) // 2]
+            cells.append(enlarge(depth, generator.img_resolution))
     sheet = tile(cells, len(cells) // PEOPLE)
     write_png(sheet, path)
     return sheet

@@ -52,7 +52,9 @@ def read(path: Path) -> dict[str, Tensor] | None:
     try:
         container = read_container(path)
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in container.entries}
+            # In memory of their own: within the file they lie anywhere, and how arithmetic rounds
+            # depends on where numbers lie.
+            tensors = {name: file.get_tensor(name).clone() for name in container.entries}
     except (InputError, SafetensorError):
         return None
     found = checksum({name: to_payload(tensor) for name, tensor in tensors.items()})

@@ -81,7 +81,7 @@ def test_rehearsal(nerfgan, tiny_recipe: Path) -> None:
 
 
 def test_what_is_refused(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
-    nerfgan("train").refused(2, "no recipe was given")
+    nerfgan("train").refused(2, "use --out")
     nerfgan("train", tiny_recipe).refused(2, "use --out")
     nerfgan("train", "eg3d-toyhead", "-o", "x").refused(2, "did you mean eg3d-toyheads?")
     bad = ("train", tiny_recipe, "--out", tmp_path / "new")

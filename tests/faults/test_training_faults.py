@@ -81,6 +81,7 @@ def test_the_run_has_what_a_run_has(uninterrupted: Path) -> None:
     assert [record["images"] for record in records(uninterrupted)] == list(range(4, 25, 4))
     _, tensors = newest(uninterrupted)
     assert tensors["module.ada.pipe.p"] > 0  # else resuming it would prove little
+    assert tensors["module.ada.signs"][1] > 0
     average = load_model(find_model(str(uninterrupted))).state_dict()
     for name, tensor in average.items():
         assert torch.equal(tensor, tensors[f"module.average.{name}"])

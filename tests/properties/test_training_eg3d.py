@@ -163,12 +163,20 @@ def test_ada_goes_up_and_down_but_not_below_zero() -> None:
     assert ada.pipe.p.item() == 0
 
 
+def test_ada_counts_all_reals_since_the_last_change() -> None:
+    ada = Ada(0.0)
+    ada.observe(torch.tensor([[1.0], [2.0], [3.0]]))
+    ada.observe(torch.tensor([[-1.0]]))
+    ada.adjust(0.4, 0.125, World(CPU))  # the mean sign is 0.5
+    assert ada.pipe.p.item() == 0.125
+
+
 def test_ada_moves_as_fast_as_the_recipe_says(tiny_recipe: Path) -> None:
     task = build(tiny_recipe)
     task.begin(0)
-    strengths = [float(task.step(step)["schedule/augment_p"]) for step in range(4)]
-    change = BATCH * 3 / 20  # of batch · ada_interval / ada_kimg
-    assert strengths == pytest.approx([0, 0, change, change])
+    strengths = [float(task.step(step)["schedule/augment_p"]) for step in range(5)]
+    change = BATCH * 4 / 20  # of batch · ada_interval / ada_kimg
+    assert strengths == pytest.approx([0, 0, 0, change, change])
 
 
 def test_style_mixing_gives_later_layers_another_latent(tiny_recipe: Path) -> None:
@@ -197,6 +205,20 @@ def test_draws_depend_on_their_purpose_and_place_alone() -> None:
     places = [(0, "a", 0, 0), (1, "a", 0, 0), (0, "b", 0, 0), (0, "a", 1, 0), (0, "a", 0, 1)]
     assert len({draw(*place) for place in places}) == len(places)
     assert draw(0, "a", 0, 0) == draw(0, "a", 0, 0)
+
+
+def test_every_slice_of_every_phase_and_step_has_draws_of_its_own(tiny_recipe: Path) -> None:
+    task = build(tiny_recipe)
+    found = []
+    for place in (("generator", 0, 0), ("density", 0, 0), ("generator", 1, 0), ("generator", 0, 1)):
+        draws = SliceDraws(0, *place, 2, CPU)
+        latents = draws.latents(task.generator, task.data, 0.0)
+        moment = draws.moment(Schedule(0.5, 0.0, 8), task.ada.pipe)
+        noise = torch.rand([], generator=moment.drawing.generator)
+        points, offsets = draws.points(3, 1.0)
+        found.append((latents.z[0, 0], latents.swap[0], noise, points[0, 0, 0], offsets[0, 0, 0]))
+    for numbers in zip(*found, strict=True):
+        assert len({number.item() for number in numbers}) == len(found)
 
 
 def test_half_precision_is_where_the_release_has_it() -> None:

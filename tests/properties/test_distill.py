@@ -1,0 +1,691 @@
+"""Distillation: lessons, losses, stages, what learns and what does not, caches, comparisons."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from distill_case import build, read, save_teacher, write_case
+from torch import Tensor, nn
+from training_case import BATCH, train_run
+
+from nerfgan_cli.cameras import PRESETS, angles_from_pose
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.errors import UsageError, WeightsError
+from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
+from nerfgan_cli.generators.student import Student
+from nerfgan_cli.metrics.psnr import psnr
+from nerfgan_cli.training.curriculum import Curriculum
+from nerfgan_cli.training.distill import Lesson, consistency_loss, reconstruction_losses, weigh
+from nerfgan_cli.training.distill_recipe import DistillRecipe, Loss
+from nerfgan_cli.training.distill_task import DistillTask, half_and_half
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d import Exhibit, Views
+from nerfgan_cli.training.estimate import estimate
+from nerfgan_cli.training.kinds import build_task, resolve
+from nerfgan_cli.training.lessons import lesson_number
+from nerfgan_cli.training.recipe_files import load
+from nerfgan_cli.training.state import collect
+from nerfgan_cli.training.viewpoints import gaussian, mixed_cameras, spread_cameras
+
+pytestmark = pytest.mark.usefixtures("quick_training")
+
+CPU = torch.device("cpu")
+ALONE = ("train.stage=1", "train.heldout=0")
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_case(tmp_path_factory.mktemp("distillation"))
+
+
+def same(first: Lesson, second: Lesson) -> bool:
+    pairs = zip(first._replace(camera=None), second._replace(camera=None), strict=True)  # type: ignore[arg-type]
+    equal = all(a is b or torch.equal(a, b) for a, b in pairs)
+    return equal and torch.equal(first.camera.label, second.camera.label)
+
+
+def spread(angle: str, count: int = 4000, **changes: float | bool) -> Tensor:
+    values = {"yaw": 0.3, "pitch": 0.155, "uniform": False} | changes
+    cameras = spread_cameras(PRESETS["ffhq"], **values)(count, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    return angles_from_pose(cameras.cam2world)[("yaw", "pitch").index(angle)]
+
+
+# Lessons
+
+
+def test_a_lesson_is_what_the_teacher_draws(case: Path) -> None:
+    """Of the frozen teacher, from the lesson's own w and camera."""
+    task = build(case, "teacher.jitter=false", *ALONE)
+    lesson, teacher = task.lessons(3), task.teacher
+    ws = lesson.w[:, None].expand(-1, teacher.num_ws, -1)
+    with torch.no_grad():
+        drawn = teacher.synthesis(ws, lesson.camera, DrawOptions(resolution=16))
+    for name in ("features", "image", "depth"):
+        assert torch.equal(getattr(lesson, name), getattr(drawn, name))
+    assert not lesson.features.requires_grad
+    assert same(lesson, task.lessons(3))
+    assert not torch.equal(lesson.w[0], lesson.w[1])
+    assert not torch.equal(lesson.w, task.lessons(4).w)
+
+
+def test_jitter_is_small_and_of_the_lesson_alone(case: Path) -> None:
+    plain, jittered = (
+        build(case, f"teacher.jitter={choice}", *ALONE).lessons for choice in ("false", "true")
+    )
+    difference = (plain(0).features - jittered(0).features).abs()
+    assert 0 < difference.mean() < 0.1
+    assert same(jittered(0), jittered(0))
+
+
+def test_several_views_share_a_subject(case: Path) -> None:
+    task = build(case, "train.batch_gpu=4", "teacher.views_per_latent=2", "teacher.jitter=false")
+    lesson, teacher = task.lessons(0), task.teacher
+    assert torch.equal(lesson.w[0::2], lesson.w[1::2])
+    assert not torch.equal(lesson.w[0], lesson.w[2])
+    labels = lesson.camera.label
+    assert len(labels.unique(dim=0)) > 2
+    for index in range(4):
+        ws = lesson.w[index : index + 1, None].expand(-1, teacher.num_ws, -1)
+        drawn = teacher.synthesis(ws, lesson.camera[index], DrawOptions(resolution=16))
+        torch.testing.assert_close(lesson.features[index : index + 1], drawn.features)
+        torch.testing.assert_close(lesson.image[index : index + 1], drawn.image)
+
+
+def test_planes_are_made_once_for_all_views(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build(case, "train.batch_gpu=4", "teacher.views_per_latent=4")
+    subjects: list[int] = []
+    original = task.teacher.prepare
+
+    def prepare(ws: Tensor, options: DrawOptions) -> Subject:
+        subjects.append(len(ws))
+        return original(ws, options)
+
+    monkeypatch.setattr(task.teacher, "prepare", prepare)
+    task.lessons(0)
+    assert subjects == [1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (("teacher.conditioning=same",), "own"),
+        (("teacher.conditioning=swapped", "teacher.swap_probability=0"), "own"),
+        (("teacher.conditioning=swapped", "teacher.swap_probability=1"), "other"),
+        (("teacher.conditioning=frontal",), "frontal"),
+    ],
+)
+def test_which_camera_conditions_the_teacher(
+    case: Path, settings: tuple[str, ...], expected: str
+) -> None:
+    """Point 1 of the open ones."""
+    lessons = build(case, *settings, *ALONE).lessons
+    camera = PRESETS["ffhq"].at(torch.linspace(-1, 1, 50))
+    given = lessons._conditioning(camera, torch.Generator().manual_seed(0))
+    frontal = PRESETS["ffhq"].frontal()
+    assert torch.equal(given.label, camera.label) == (expected == "own")
+    assert torch.equal(given.label, frontal.expand(50).label) == (expected == "frontal")
+
+
+def test_swaps_are_as_likely_as_in_the_teachers_training(case: Path) -> None:
+    lessons = build(case, *ALONE).lessons
+    assert lessons.swap_probability == 0.5  # gpc_reg_prob of the teacher's notes
+    camera = PRESETS["ffhq"].at(torch.linspace(2, 3, 400))
+    given = lessons._conditioning(camera, torch.Generator().manual_seed(0))
+    kept = (given.label == camera.label).all(dim=1).float().mean()
+    assert 0.4 < kept < 0.6
+
+
+def test_truncation_of_some_or_all(case: Path) -> None:
+    """Point 6: towards the teacher's average, always in its own w."""
+    whole = build(case, *ALONE).lessons
+    average = torch.full_like(whole.teacher.backbone.mapping.w_avg, 0.3)
+    whole.teacher.backbone.mapping.w_avg.copy_(average)
+    cut = replace(whole, table=replace(whole.table, truncation=0.7))
+    torch.testing.assert_close(cut(0).w, average + 0.7 * (whole(0).w - average))
+    some = replace(whole, table=replace(whole.table, truncation_share=0.5), size=200)
+    camera, draws = PRESETS["ffhq"].at(torch.zeros(200)), [torch.Generator() for _ in range(2)]
+    codes = [lessons.codes(camera, draw)[:, 0] for lessons, draw in zip((whole, some), draws)]  # noqa: B905
+    psi = (codes[1] - average).norm(dim=1) / (codes[0] - average).norm(dim=1)
+    assert 0.4 < (psi < 0.999).float().mean() < 0.6
+    assert psi.min() > 0.499
+    assert psi.max() < 1.001
+
+
+def test_cameras_of_a_spread() -> None:
+    """A Gaussian that is cut off at 2.25 deviations has 0.932 of its own."""
+    assert spread("yaw").std().item() == pytest.approx(0.932 * 0.3, rel=0.04)
+    assert spread("pitch").std().item() == pytest.approx(0.932 * 0.155, rel=0.04)
+    assert spread("yaw").abs().max() < 0.3 * 2.25 + 1e-6
+    flat = spread("yaw", uniform=True)
+    assert flat.abs().max() < 0.3
+    assert flat.std().item() == pytest.approx(0.3 / 3**0.5, rel=0.05)
+    assert gaussian(torch.tensor([0.0, 0.5, 1.0])).tolist() == pytest.approx(
+        [-2.25, 0.0, 2.25], abs=1e-4
+    )
+
+
+def test_some_cameras_from_a_wider_box() -> None:
+    preset = PRESETS["ffhq"]
+    usual, wide = (spread_cameras(preset, yaw, 0.1, uniform=True) for yaw in (0.1, 1.0))
+    mixed = mixed_cameras(usual, wide, 0.5)(2000, torch.Generator().manual_seed(0))
+    far = (angles_from_pose(mixed.cam2world)[0].abs() > 0.1).float().mean()
+    assert 0.4 < far < 0.5
+    assert mixed_cameras(usual, wide, 0.0) is usual
+
+
+def test_stage_1_needs_no_pictures(case: Path) -> None:
+    task = build(case, "data.kind=spread", "data.path=none", *ALONE)
+    assert task.data is None
+    assert "loss/image" in task.step(0)
+
+
+# Losses
+
+
+def rendering(lesson: Lesson, offset: float = 0.0) -> Rendering:
+    return Rendering(
+        lesson.image + offset, lesson.image_raw + offset, lesson.features + offset, None
+    )
+
+
+def test_the_teachers_own_pictures_have_no_loss(case: Path) -> None:
+    task = build(case)
+    lesson, table = task.lessons(0), replace(task.recipe.loss, pixels=1.0)
+    none = reconstruction_losses(rendering(lesson), lesson, table, task.perceptual)
+    assert list(none) == ["features", "raw", "image", "pixels"]
+    assert all(value.abs() < 1e-6 for value in none.values())
+    some = reconstruction_losses(rendering(lesson, 0.5), lesson, table, task.perceptual)
+    assert some["features"].item() == pytest.approx(0.125)
+    assert some["pixels"].item() == pytest.approx(0.5)
+    assert some["raw"] > 1e-4
+    assert some["image"] > 1e-4
+
+
+def test_losses_without_a_weight_are_not_computed(case: Path) -> None:
+    task = build(case)
+    lesson = task.lessons(0)
+    for name in ("features", "raw", "image"):
+        table = replace(task.recipe.loss, **{name: 0.0})
+        found = reconstruction_losses(rendering(lesson), lesson, table, task.perceptual)
+        assert set(found) == {"features", "raw", "image"} - {name}
+
+
+def test_losses_are_weighed_as_published() -> None:
+    table, one = Loss(), torch.ones([])
+    for name, weight in {"features": 1, "raw": 1, "image": 1, "adversarial": 0.1}.items():
+        assert weigh({name: one}, table).item() == pytest.approx(weight)
+    both = {"features": 2 * one, "adversarial": 5 * one}
+    assert weigh(both, replace(table, features=3.0)).item() == pytest.approx(6.5)
+
+
+def test_larger_pictures_can_be_reduced_before_they_are_compared(case: Path) -> None:
+    task = build(case)
+    lesson, sides = task.lessons(0), []
+
+    class Noting(nn.Module):
+        def forward(self, drawn: Tensor, target: Tensor) -> Tensor:
+            sides.append((drawn.shape[-1], target.shape[-1]))
+            return drawn.flatten(1).sum(dim=1)
+
+    for size in (None, 32, 100):
+        table = replace(task.recipe.loss, perceptual_size=size)
+        reconstruction_losses(rendering(lesson), lesson, table, Noting())  # type: ignore[arg-type]
+    assert sides == [(16, 16), (64, 64), (16, 16), (32, 32), (16, 16), (64, 64)]
+
+
+def test_views_are_compared_with_the_next_of_the_same_subject(case: Path) -> None:
+    """A student that draws the teacher's pictures is as consistent as those, another one less."""
+    settings = ("train.batch_gpu=4", "teacher.views_per_latent=2", "loss.consistency=1")
+    task = build(case, *settings, *ALONE)
+    lesson = task.lessons(0)
+    own = consistency_loss(rendering(lesson), lesson, 2, 0.05)
+    shifted = rendering(lesson)._replace(
+        image=lesson.image + torch.tensor([0.0, 1.0, 0.0, 1.0]).view(-1, 1, 1, 1)
+    )
+    assert consistency_loss(shifted, lesson, 2, 0.05) > own + 0.1
+    assert "loss/consistency" in task.step(0)
+
+
+# What learns
+
+
+def changed(task: DistillTask, act: Callable[[], object]) -> set[str]:
+    """Modules whose tensors are others after an act; the teacher's and the distance's too."""
+    watched = {"teacher": task.teacher, "perceptual": task.perceptual, **task.modules}
+    before = {
+        f"{name}.{key}": tensor.clone()
+        for name, module in watched.items()
+        if module is not None
+        for key, tensor in module.state_dict().items()
+    }
+    act()
+    return {
+        key
+        for key, tensor in before.items()
+        if not torch.equal(
+            tensor, watched[key.partition(".")[0]].state_dict()[key.partition(".")[2]]
+        )  # type: ignore[union-attr]
+    }
+
+
+def names(keys: set[str]) -> set[str]:
+    return {key.partition(".")[0] for key in keys}
+
+
+def test_each_stage_trains_what_it_should(case: Path) -> None:
+    """Three steps of imitation, one of the discriminator alone, then both."""
+    task = build(case)
+    expected = [{"generator", "average"}] * 3
+    expected += [
+        {"curriculum", "discriminator", "ada"},
+        *[{*expected[0], "discriminator", "ada"}] * 2,
+    ]
+    stages = []
+    for step in range(6):
+        numbers: dict[str, float | Tensor] = {}
+        moved = changed(task, lambda step=step, numbers=numbers: numbers.update(task.step(step)))
+        assert names(moved) == expected[step], step
+        assert not any(".mapping_network." in key for key in moved)  # a seed stays a person
+        stages.append(numbers["schedule/stage"])
+        assert ("loss/adversarial" in numbers) == (step >= 4)
+        assert ("loss/features" in numbers) == (step != 3)
+        assert ("loss/r1" in numbers) == (step == 4)
+    assert stages == [1, 1, 1, 2, 2, 2]
+    assert not any(p.grad is not None for p in task.teacher.parameters())
+    assert not any(p.requires_grad for p in task.teacher.parameters())
+
+
+def test_a_stage_alone(case: Path) -> None:
+    imitation = build(case, *ALONE)
+    assert set(imitation.modules) == {"generator", "average", "curriculum", "signature"}
+    numbers = [imitation.step(step) for step in range(5)]
+    assert all(each["schedule/stage"] == 1 for each in numbers)
+    contest = build(case, "train.stage=2", "loss.discriminator_alone_kimg=0")
+    assert {"loss/features", "loss/adversarial", "loss/discriminator"} <= set(contest.step(0))
+
+
+def test_gradients_are_those_of_the_weighted_sum(case: Path) -> None:
+    """Over all slices of the batch; the adversarial term reaches the student alone."""
+    settings = ("train.stage=2", "loss.discriminator_alone_kimg=0", "loss.augment=none")
+    task = build(case, *settings, "optim.lr=0", "optim.sr_lr=0", "optim.discriminator_lr=0")
+    task.step(0)
+    weight = task.generator.renderer_mapping.layers[0].weight
+    assert weight.grad is not None
+    found = weight.grad.clone()
+    critic = task.adversary.network  # type: ignore[union-attr]
+    total = torch.zeros([])
+    for index in range(2):
+        lesson = task.lessons(index)
+        losses = task.losses(task._draw(lesson), lesson, task.adversary.moment("student", 0, index))  # type: ignore[union-attr]
+        assert set(losses) == {"features", "raw", "image", "adversarial"}
+        total = total + weigh(losses, task.recipe.loss) / 2
+    for parameter in critic.parameters():
+        parameter.grad = None
+    (expected,) = torch.autograd.grad(total, weight)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+    assert not any(parameter.requires_grad for parameter in critic.parameters())
+
+
+def test_frozen_super_resolution(case: Path) -> None:
+    settings = ("loss.freeze_superresolution=true", "loss.image=0", *ALONE)
+    task = build(case, *settings)
+    moved = changed(task, lambda: task.step(0))
+    assert not any(".superresolution." in key for key in moved)
+    assert any(key.startswith("generator.predictor.") for key in moved)
+    own, its = task.generator.superresolution, task.teacher.superresolution
+    assert all(torch.equal(a, b) for a, b in zip(own.parameters(), its.parameters(), strict=True))
+    with pytest.raises(UsageError, match=r"set model\.superresolution to Light64"):
+        build(case, *settings, "model.superresolution=SuperresolutionHybrid2X")
+
+
+def test_pictures_that_no_loss_needs_are_not_drawn(
+    case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = build(case, "loss.image=0", *ALONE)
+    monkeypatch.setattr(task.teacher.superresolution, "forward", None)
+    monkeypatch.setattr(task.generator.superresolution, "forward", None)
+    assert "loss/features" in task.step(0)
+
+
+def test_rates_and_momentum_by_stage(case: Path) -> None:
+    settings = ("optim.first_lr=0.001", "optim.first_betas=[0.9, 0.98]", "optim.last_lr=0.5")
+    task = build(case, *settings, "optim.decay_kimg=0.02")
+    found = []
+    for step in range(6):
+        task.step(step)
+        own, enlarging = task.optimizers["generator"].param_groups
+        found.append((own["lr"], enlarging["lr"], own["betas"]))
+    assert found[0] == (0.001, 0.001, (0.9, 0.98))
+    assert found[2][0] < 0.001
+    assert found[5] == (0.0025 / 2, 0.0005, (0.0, 0.99))
+
+
+def test_it_learns_to_imitate(case: Path) -> None:
+    """The same lesson over and over: its losses fall."""
+    settings = (
+        "teacher.cache_targets=4",
+        "train.batch_gpu=4",
+        f"teacher.cache_folder={case.parent / 'few'}",
+    )
+    task = build(case, *settings, *ALONE, "optim.first_betas=[0.9, 0.99]")
+    numbers = [task.step(step) for step in range(16)]
+    for name in ("features", "raw", "image"):
+        values = [float(each[f"loss/{name}"]) for each in numbers]
+        assert sum(values[-2:]) < 0.6 * sum(values[:2]), name
+
+
+def test_the_first_pictures_have_the_teachers_mean(case: Path) -> None:
+    """And the student's inputs are standardised with the teacher's codes and cameras."""
+    task = build(case, "teacher.statistics=3000", "teacher.statistics_images=80", *ALONE)
+    student, lesson = task.generator, task.lessons(0)
+    mapping = student.renderer_mapping
+    entered = torch.cat([mapping._enter(task.lessons(n).w[:, None]) for n in range(40)])
+    assert entered.mean().abs() < 0.1
+    assert entered.std().item() == pytest.approx(1, abs=0.15)
+    assert mapping.camera_encoding.label_std.max() > 0.1
+    bias = student.predictor.output_bias * student.student_config.predictor.output_scale
+    mean = torch.stack([task.lessons(n).features.mean(dim=(0, 2, 3)) for n in range(8)]).mean(dim=0)
+    assert (bias - mean).abs().max() < 0.25 * lesson.features.std()
+
+
+# Stage 2
+
+
+def test_stage_2_begins_when_imitation_stops_improving() -> None:
+    plan = resolve_plan("train.plateau=0.1", "train.plateau_kimg=0.008", "train.switch_kimg=1")
+    curriculum, world = Curriculum(plan, CPU), World(CPU)
+    losses = [8.0, 6.0, 5.0, 5.0, 4.7, 4.7, 1.0]  # in pairs: 7, 5, 4.7
+    since = []
+    for step, loss in enumerate(losses):
+        since.append(curriculum.since(step * BATCH))
+        curriculum.observe(torch.tensor(loss), (step + 1) * BATCH, world)
+    assert since == [None] * 6 + [0]
+    late = Curriculum(replace(plan, switch_kimg=0.008), CPU)
+    assert [late.since(step * BATCH) for step in range(4)] == [None, None, 0, 4]
+
+
+def test_a_curriculum_goes_on_from_its_buffers() -> None:
+    plan = resolve_plan("train.plateau=0.1", "train.plateau_kimg=0.008", "train.switch_kimg=1")
+    first, world = Curriculum(plan, CPU), World(CPU)
+    for step, loss in enumerate((8.0, 6.0, 6.9)):
+        first.observe(torch.tensor(loss), (step + 1) * BATCH, world)
+    second = Curriculum(plan, CPU)
+    second.load_state_dict(first.state_dict())
+    for each in (first, second):
+        each.observe(torch.tensor(6.9), 4 * BATCH, world)
+        assert each.since(4 * BATCH) == 0
+
+
+def resolve_plan(*settings: str):  # type: ignore[no-untyped-def]
+    recipe = resolve(load("distill-toyheads", [f"train.batch={BATCH}", *settings]))
+    assert isinstance(recipe, DistillRecipe)
+    return recipe.train
+
+
+@pytest.mark.parametrize("kind", ["data", "teacher", "half"])
+def test_what_is_taken_for_real(case: Path, kind: str) -> None:
+    task = build(case, f"loss.reals={kind}", "train.stage=2")
+    lessons = {index: task.lessons(index) for index in range(2)}
+    found = task._reals(0, lessons)
+    for index, lesson in lessons.items():
+        real = found[index]
+        own = [torch.equal(real.views.image[i], lesson.image[i]) for i in range(2)]
+        assert own == {"data": [False] * 2, "teacher": [True] * 2, "half": [False, True]}[kind]
+        assert real.views.image_raw.shape == (2, 3, 16, 16)
+        if own[1]:
+            assert torch.equal(real.camera.label[1], lesson.camera.label[1])
+
+
+def test_halves() -> None:
+    views = [Views(torch.full((4, 3, 2, 2), x), torch.full((4, 3, 1, 1), x)) for x in (1.0, 2.0)]
+    cameras = [PRESETS["ffhq"].at(torch.full((4,), x)) for x in (0.1, 0.2)]
+    both = half_and_half(*map(Exhibit, views, cameras))
+    for tensor in both.views:
+        assert tensor.flatten(1)[:, 0].tolist() == [1, 1, 2, 2]
+    assert torch.equal(both.camera.label, torch.cat([c.label[:2] for c in cameras]))
+
+
+def test_the_discriminator_starts_as_the_teachers_or_anew(case: Path) -> None:
+    given = load_network_of(case.parent / "critic.safetensors")
+    taken = build(case).modules["discriminator"].state_dict()
+    assert all(torch.equal(tensor, given[name]) for name, tensor in taken.items())
+    sizes = ("model.discriminator.channel_base=128", "model.discriminator.channel_max=4")
+    settings = (
+        "loss.discriminator_start=scratch",
+        *sizes,
+        "model.discriminator.mbstd_group_size=2",
+    )
+    fresh = build(case, *settings).modules["discriminator"].state_dict()
+    assert fresh["b64.conv0.weight"].shape[0] == 2
+    assert float(build(case, "loss.ada_start=0.25").modules["ada"].state_dict()["pipe.p"]) == 0.25
+
+
+def load_network_of(path: Path) -> dict[str, Tensor]:
+    from nerfgan_cli.checkpoints.format import load_network
+
+    return load_network(path).state_dict()
+
+
+def test_a_teacher_that_is_a_run_brings_its_discriminator(
+    tiny_recipe: Path, case: Path, tmp_path: Path
+) -> None:
+    from training_case import newest
+    from training_case import read as read_eg3d
+
+    run = tmp_path / "run"
+    train_run(run, read_eg3d(tiny_recipe, "train.kimg=0.004"))
+    task = build(case, f"teacher.model={run}", "teacher.discriminator=none")
+    _, tensors = newest(run)
+    for key, tensor in task.modules["discriminator"].state_dict().items():
+        assert torch.equal(tensor, tensors[f"module.discriminator.{key}"])
+    assert "loss/raw" in task.step(0)
+
+
+# Runs
+
+
+def test_a_run_starts_from_another(case: Path, tmp_path: Path) -> None:
+    """Stage 2 alone from a run of stage 1; a student of another teacher is refused."""
+    first = tmp_path / "first"
+    train_run(first, read(case, *ALONE, "train.kimg=0.008"))
+    task = build(case, "train.stage=2", f"train.init={first}")
+    _, tensors = newest_of(first)
+    for name in ("generator", "average"):
+        for key, tensor in task.modules[name].state_dict().items():
+            assert torch.equal(tensor, tensors[f"module.{name}.{key}"])
+    other = tmp_path / "other.safetensors"
+    save_teacher(other, 5)
+    with pytest.raises(WeightsError, match="student of another teacher"):
+        build(case, f"train.init={first}", f"teacher.model={other}")
+
+
+def newest_of(folder: Path):  # type: ignore[no-untyped-def]
+    from training_case import newest
+
+    return newest(folder)
+
+
+def test_what_a_run_leaves(case: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_run(run, read(case, "train.kimg=0.008"))
+    path = find_model(str(run))
+    student = load_model(path)
+    assert isinstance(student, Student)
+    provenance = read_header(path).provenance
+    assert provenance.licence == "Derived from teacher.pkl. Some terms."
+    assert provenance.training["teacher"] == "teacher.safetensors"
+    assert provenance.training["perceptual"] == "discriminator"
+    assert (run / "samples" / "000000008-beside-teacher.png").is_file()
+
+
+def test_cached_lessons_are_those_that_are_drawn(case: Path, tmp_path: Path) -> None:
+    """The first epoch of a run with a cache is a run without one, to the last bit."""
+    few = ("train.batch_gpu=2", "train.stage=1", "train.kimg=0.008")
+    cached = (f"teacher.cache_folder={tmp_path / 'cache'}", "teacher.cache_targets=8")
+    states = []
+    for settings in ((), cached, cached):
+        task = build(case, *few, *settings)
+        for step in range(2):
+            task.step(step)
+        states.append(collect(task))
+    for state in states[1:]:
+        assert all(torch.equal(tensor, states[0][name]) for name, tensor in state.items())
+    (folder,) = (tmp_path / "cache").iterdir()
+    lessons = sorted(path.name for path in folder.glob("lesson-*"))
+    assert lessons == [f"lesson-{n:09d}.safetensors" for n in range(4)]
+
+
+def test_a_cache_spares_the_teacher(case: Path, tmp_path: Path) -> None:
+    cached = (f"teacher.cache_folder={tmp_path}", "teacher.cache_targets=8")
+    task = build(case, *cached, *ALONE)
+    for number in range(4):
+        task.lessons(number)
+    asked: list[int] = []
+    task.teacher.prepare = lambda *_: asked.append(1)  # type: ignore[assignment, method-assign]
+    for step in range(2, 6):
+        task.step(step)
+    assert not asked
+    other = build(case, *cached, *ALONE, "teacher.truncation=0.5").lessons
+    assert other.cache.folder != task.lessons.cache.folder  # type: ignore[union-attr]
+
+
+def test_lessons_come_again_in_another_order() -> None:
+    epochs = [[lesson_number(8 * n + i, 8, 0) for i in range(8)] for n in range(3)]
+    assert epochs[0] == list(range(8))
+    assert all(sorted(epoch) == epochs[0] for epoch in epochs)
+    assert epochs[1] != epochs[2] != epochs[0] != epochs[1]
+    assert [lesson_number(n, 0, 0) for n in (0, 5, 10**6)] == [0, 5, 10**6]
+
+
+def test_a_damaged_target_is_drawn_again(case: Path, tmp_path: Path) -> None:
+    cached = (f"teacher.cache_folder={tmp_path}", "teacher.cache_targets=8")
+    lessons = build(case, *cached, *ALONE).lessons
+    first = lessons(0)
+    (path,) = tmp_path.rglob("lesson-*")
+    whole = path.read_bytes()
+    for damage in (whole[: len(whole) // 2], whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:]):
+        path.write_bytes(damage)
+        assert same(lessons(0), first)
+        assert path.read_bytes() == whole
+
+
+def test_comparison_with_held_out_pictures(case: Path) -> None:
+    task = build(case, "train.heldout=6")
+    assert task.heldout is not None
+    before = task.heldout.compare(task.average)
+    assert len(task.heldout.pairs) == 3
+    assert before.keys() == {"psnr/image", "psnr/raw"}
+    perfect = [pair._replace(image=drawn_by(task.average, pair)) for pair in task.heldout.pairs]
+    task.heldout.pairs = perfect
+    assert task.heldout.compare(task.average)["psnr/image"] == 100
+    shown = [bool(task._compare(images)) for images in range(4, 25, 4)]
+    assert shown == [False, True] * 3  # with each snapshot
+
+
+def drawn_by(student: Student, pair):  # type: ignore[no-untyped-def]
+    from nerfgan_cli.media import to_pixels
+
+    ws = pair.w[:, None].expand(-1, student.num_ws, -1)
+    with torch.no_grad():
+        return to_pixels(student.draw(Subject(ws), pair.camera).image)
+
+
+def test_psnr_in_closed_form() -> None:
+    grey = np.full((2, 4, 4, 3), 102, np.uint8)  # 0.4 and 0.6 of 255
+    other = np.stack([np.full((4, 4, 3), 153, np.uint8), grey[0]])
+    assert psnr(grey, other).tolist() == pytest.approx([13.9794, 100.0], abs=1e-4)
+
+
+def test_memory_can_be_estimated(case: Path) -> None:
+    def size(*settings: str) -> int:
+        return estimate(build_task(read(case, *settings), World(torch.device("meta")))).activations
+
+    assert size("train.batch_gpu=4") == pytest.approx(2 * size("train.batch_gpu=2"), rel=0.02)
+    assert size("train.stage=1") < size()
+    assert size("loss.perceptual=lpips-vgg") != size()
+
+
+@pytest.mark.parametrize("network", ["stylegan3-t", "stylegan2"])
+def test_training_goes_on_after_a_snapshot(case: Path, tmp_path: Path, network: str) -> None:
+    """Nothing that a snapshot made without gradients is in the way of the next step."""
+    sizes = ("model.channel_max=8", "model.channel_base=64")
+    settings = (f"model.network={network}", "train.snapshot_kimg=0.004", *sizes)
+    if network == "stylegan3-t":
+        settings += ("model.num_layers=4", "model.margin_size=4")
+    train_run(tmp_path / "run", read(case, *settings, "train.kimg=0.012", "train.heldout=2"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("data.kind=spread",), r"set train\.stage to 1, loss\.reals to teacher"),
+        (("loss.consistency=1",), r"set teacher\.views_per_latent to 2"),
+        (("teacher.views_per_latent=3",), r"make train\.batch_gpu a multiple of teacher\.views"),
+        (("train.stage=3",), r"train\.stage cannot be 3"),
+        (("loss.features=0", "loss.raw=0", "loss.image=0"), "nothing of .* imitates"),
+        (("loss.perceptual=lpips",), "use one of lpips-vgg"),
+        (("model.preset=papr",), "use one of paper"),
+        (("model.code_input=raw",), "standardized"),
+        (("teacher.conditioning=none",), "use one of swapped"),
+        (("loss.reals=both",), "use one of data, teacher, half"),
+        (("optim.first_betas=[1.0, 0.9]",), r"optim\.first_betas cannot be"),
+        (("train.plateau_kimg=0",), r"train\.plateau_kimg of 0 is impossible"),
+        (("teacher.cache_targets=1",), r"teacher\.cache_targets"),
+    ],
+)
+def test_impossible_recipes(case: Path, settings: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        build(case, *settings)
+
+
+PUBLISHED = {
+    "distill-ffhq512": (64, 512, 1.0, "none", "ffhq512.zip"),
+    "distill-afhqcats512": (128, 512, 5.0, "ada", "afhqcats512.zip"),
+    "distill-shapenetcars128": (64, 128, 0.3, "none", "shapenetcars128.zip"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings(name: str) -> None:
+    """NeRF-GAN Distillation, section 4.3, and the regularisers of each teacher's training."""
+    recipe = resolve(load(name))
+    assert isinstance(recipe, DistillRecipe)
+    teacher, loss = recipe.teacher, recipe.loss
+    sizes = (teacher.raw_resolution, teacher.img_resolution)
+    assert (*sizes, loss.r1_gamma, loss.augment, recipe.data.path) == PUBLISHED[name]
+    assert (loss.features, loss.raw, loss.image, loss.adversarial) == (1, 1, 1, 0.1)
+    assert (loss.pixels, loss.consistency, loss.perceptual) == (0, 0, "lpips-vgg")
+    assert (recipe.train.batch, recipe.train.stage, recipe.model.preset) == (16, None, "paper")
+    assert recipe.data.mirror == (name != "distill-shapenetcars128")
+
+
+ABLATIONS = {  # what of eq. 1 to 3 there is, whether the super-resolution learns, stages
+    "lr-l1": ({"features"}, False, 1),
+    "lr": ({"features", "raw"}, False, 1),
+    "lr-hr": ({"features", "raw", "image"}, True, 1),
+    "hr": ({"image"}, True, 1),
+    "hr-adv": ({"image", "adversarial"}, True, None),
+    "single-stage": ({"features", "raw", "image", "adversarial"}, True, 2),
+    "views": ({"features", "raw", "image", "adversarial", "consistency"}, True, None),
+}
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_ablations_change_what_they_say(name: str) -> None:
+    base, recipe = (resolve(load(f"distill-toyheads{end}")) for end in ("", f"-{name}"))
+    assert isinstance(recipe, DistillRecipe)
+    assert isinstance(base, DistillRecipe)
+    terms, learns, stage = ABLATIONS[name]
+    weights = ("features", "raw", "image", "adversarial", "pixels", "consistency")
+    given = {term for term in weights if getattr(recipe.loss, term)}
+    assert given - ({"adversarial"} if recipe.train.stage == 1 else set()) == terms
+    assert (not recipe.loss.freeze_superresolution, recipe.train.stage) == (learns, stage)
+    kept = replace(
+        recipe, about=base.about, loss=base.loss, train=replace(recipe.train, stage=None)
+    )
+    assert kept == base
