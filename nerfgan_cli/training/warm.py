@@ -41,7 +41,7 @@ def trace(generator: EG3D, truth: Truth) -> RayTruth:
 
 
 def point_losses(
-    generator: EG3D, subject: Subject, truth: RayTruth, loss: Loss, draws: torch.Generator
+    generator: EG3D, subject: Subject, truth: RayTruth, loss: Loss, draws: torch.Generator | None
 ) -> dict[str, Tensor]:
     """ "occupancy" and "colour", [] each."""
     depths = draw_depths(truth, loss, draws)  # [B, R, P]
@@ -58,7 +58,7 @@ def point_losses(
     return {"occupancy": masked_mean(occupancy, known), "colour": masked_mean(error, shell)}
 
 
-def draw_depths(truth: RayTruth, loss: Loss, draws: torch.Generator) -> Tensor:  # [B, R, P]
+def draw_depths(truth: RayTruth, loss: Loss, draws: torch.Generator | None) -> Tensor:  # [B, R, P]
     """Half anywhere before the surface, half about it."""
     shape = (*truth.end.shape[:2], loss.points_per_ray // 2)
     device = truth.end.device
@@ -69,7 +69,7 @@ def draw_depths(truth: RayTruth, loss: Loss, draws: torch.Generator) -> Tensor: 
 
 
 def picture_losses(
-    generator: EG3D, subject: Subject, truth: Truth, traced: RayTruth, draws: torch.Generator
+    generator: EG3D, subject: Subject, truth: Truth, traced: RayTruth, draws: torch.Generator | None
 ) -> dict[str, Tensor]:
     """ "raw", "depth" and "image", [] each."""
     crop = truth["raw"].shape[-1]

@@ -6,6 +6,7 @@ from nerfgan_cli.data.toyheads.traits import LATENT_SIZE
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.superresolution_presets import PRESETS
+from nerfgan_cli.training.adversarial_recipe import require_betas
 from nerfgan_cli.training.recipe import Recipe, Train, require
 
 
@@ -23,6 +24,7 @@ class Loss:
     traits_kimg: float = 20  # so long the mapping network alone
     points_kimg: float = 12  # then points alone so long, then pictures too
     traits_batch: int = 512  # heads per slice that the mapping network learns from
+    looks: float = 4.0  # numbers of what is painted, which are few, beside those of the parts
     occupancy: float = 1.0
     colour: float = 1.0  # of points in the shell
     raw: float = 4.0  # mean |difference| of the volume's picture
@@ -54,7 +56,7 @@ class Optim:
     """
 
     lr: float = 0.003
-    mapping_lr: float = 0.08
+    mapping_lr: float = 0.02
     traits_lr: float = 3.0  # of the mapping network while it learns alone
     readout_lr: float = 0.05  # of the linear map that it learns with
     betas: tuple[float, float] = (0.9, 0.99)
@@ -64,6 +66,11 @@ class Optim:
     last_lr: float = 0.03  # as a fraction of lr, from there on
     ema_kimg: float = 5.0  # half-life
     ema_rampup: float = 0.05  # early on, as a fraction of the images seen
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"):
+            require(f"optim.{name}", getattr(self, name), 0)
+        require_betas("optim.betas", self.betas)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +94,12 @@ class WarmRecipe(Recipe):
                 f"a head of ToyHeads is {LATENT_SIZE} numbers, not {config.z_dim}: "
                 f"set model.generator.z_dim to {LATENT_SIZE}."
             )
-        if config.raw_resolution != PRESETS[config.superresolution].input_resolution:
+        preset = PRESETS.get(config.superresolution)  # an unknown one is refused when it is built
+        if preset is not None and config.raw_resolution != preset.input_resolution:
             raise UsageError(
                 f"{config.superresolution} starts from {config.raw_resolution}² only by resizing, "
                 "which parts of a picture do not allow: set model.generator.raw_resolution to "
-                f"{PRESETS[config.superresolution].input_resolution}."
+                f"{preset.input_resolution}."
             )
         if self.loss.crop > config.raw_resolution:
             raise UsageError(

@@ -40,6 +40,9 @@ from nerfgan_cli.training.warm_truth import Truth, truths
 
 STARTED = ("generator", "average")  # what `train.init` can give weights to
 
+# What is solid needs densities of 60 and more; features would have to grow by as much, and with
+# them all that does not differ between heads.
+DENSITY_GAIN = 10.0
 HELD_OUT = 1 << 24  # index of a head that no run of a sensible length learns from
 SHOWN_HEADS = 8
 SHOWN_YAWS = (-30, 0, 30)  # degrees
@@ -66,7 +69,10 @@ class WarmTask(Task):
         seed = recipe.train.seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(seed, "weights"))
-            self.generator = EG3D(recipe.model.generator).to(world.device)
+            self.generator = EG3D(recipe.model.generator)
+            with torch.no_grad():
+                self.generator.decoder.get_parameter("net.2.weight")[0] *= DENSITY_GAIN
+            self.generator.to(world.device)
             readout = TraitReadout(recipe.model.generator.w_dim, keyed("cpu", seed, "survey"))
         self.readout = readout.to(world.device)
         self.average = deepcopy(self.generator).requires_grad_(False).eval()
@@ -121,7 +127,12 @@ class WarmTask(Task):
         truth = {index: next(self.truths) for index in self.slices.own}
         drawn = (step - recipe.first_drawn) * batch
         rate = learning_rate(drawn, optim.warmup_kimg, optim.decay_kimg, optim.last_lr)
-        return Stage("drawing", rate, lambda index: self.drawing_losses(truth[index], step, index))
+
+        def losses(index: int) -> Losses:
+            draws = keyed(self.world.device, recipe.train.seed, "rays", step, index)
+            return self.drawing_losses(truth[index], draws)
+
+        return Stage("drawing", rate, losses)
 
     def trait_losses(self, step: int, index: int) -> Losses:
         draws = keyed("cpu", self.recipe.train.seed, "traits", step, index)
@@ -131,10 +142,9 @@ class WarmTask(Task):
         losses: Losses = self.readout(codes, heads_from_latent(z))
         return losses
 
-    def drawing_losses(self, truth: Truth, step: int, index: int) -> Losses:
+    def drawing_losses(self, truth: Truth, draws: torch.Generator | None) -> Losses:
         device, generator = self.world.device, self.generator
         truth = {name: tensor.to(device, non_blocking=True) for name, tensor in truth.items()}
-        draws = keyed(device, self.recipe.train.seed, "rays", step, index)
         subject = generator.prepare(self._mapping(truth["z"]))
         traced = trace(generator, truth)
         losses = point_losses(generator, subject, traced, self.recipe.loss, draws)
@@ -150,7 +160,7 @@ class WarmTask(Task):
         """Their weighted sum."""
         table = self.recipe.loss
         if "looks" in losses:
-            return losses["looks"] + losses["parts"]
+            return table.looks * losses["looks"] + losses["parts"]
         points = table.occupancy * losses["occupancy"] + table.colour * losses["colour"]
         if "image" not in losses:
             return points
@@ -187,7 +197,7 @@ class WarmTask(Task):
         shapes["image"] = (3, crop * scale, crop * scale)
         truth = {name: torch.zeros(size, *shape, device=device) for name, shape in shapes.items()}
         truth["label"] = label.to(device)
-        return {"generator": lambda: self.weigh(self.drawing_losses(truth, 0, 0))}
+        return {"generator": lambda: self.weigh(self.drawing_losses(truth, None))}
 
 
 def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> dict[str, Adam]:

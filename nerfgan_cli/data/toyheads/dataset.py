@@ -13,7 +13,7 @@ from nerfgan_cli.data.toyheads.identity import Heads, heads_from_latent, keyed_n
 from nerfgan_cli.data.toyheads.landmarks import landmarks
 from nerfgan_cli.data.toyheads.renderer import draw
 
-VERSION = 1  # of the pictures; raise it when any of them changes
+VERSION = 2  # of the pictures; raise it when any of them changes
 YAW_SPREAD, PITCH_SPREAD = 0.3, 0.155  # radians, standard deviations (pi-GAN, for faces)
 LIMIT = 2.25  # standard deviations: farther out the drawing starts anew
 

@@ -68,7 +68,7 @@ def looks_of(t: Traits, m: Measures) -> Looks:
     skin = palettes.path(palettes.SKIN, t["skin"])
     skin = (skin * (1 + t["skin_warmth"][:, None] * vector(0.03, -0.005, -0.05))).clamp(0, 1)
     hair = palettes.pick(palettes.HAIR, t["hair_colour"])
-    backdrop = palettes.pick(palettes.BACKDROP, t["backdrop_colour"])
+    backdrop = palettes.path(palettes.BACKDROP, t["backdrop_colour"])
     lip = palettes.pick(palettes.LIPS, t["lip_colour"]) * (0.55 + 0.45 * skin[:, :1])
     gaze_l, gaze_r = (
         rotation(x=-t["gaze_y"], y=t["gaze_x"] + sign * SQUINT)[:, :, 2] for _, sign in SIDES
@@ -77,8 +77,8 @@ def looks_of(t: Traits, m: Measures) -> Looks:
     return Looks(
         skin=skin,
         hair=palettes.shade(hair, 0.10 * t["hair_shade"][:, None]),
-        cloth=palettes.pick(palettes.CLOTH, t["cloth_colour"]),
-        cloth_second=palettes.pick(palettes.CLOTH, (t["cloth_colour"] + 0.37) % 1),
+        cloth=palettes.path(palettes.CLOTH, t["cloth_colour"]),
+        cloth_second=palettes.path(palettes.CLOTH_SECOND, t["cloth_colour"]),
         stripes=t.chosen("cloth_pattern", "stripes").float(),
         yoke=t.chosen("cloth_pattern", "yoke").float(),
         backdrop=palettes.shade(backdrop, 0.12 * t["backdrop_shade"][:, None] - 0.06),
@@ -93,7 +93,7 @@ def looks_of(t: Traits, m: Measures) -> Looks:
         eye_radii=m.eye_radii,
         gaze_l=gaze_l,
         gaze_r=gaze_r,
-        iris=palettes.pick(palettes.EYES, t["eye_colour"]),
+        iris=palettes.path(palettes.EYES, t["eye_colour"]),
         iris_size=t["iris_size"],
         pupil_size=t["iris_size"] * t["pupil_size"],
         lashes=t["lashes"],

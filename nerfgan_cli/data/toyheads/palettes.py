@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-# from the lightest to the darkest skin: a path without steps
+# Neighbours are alike, so that what a network has to learn of a colour is a slow function.
 SKIN = ("ffe3d1", "fbd3b6", "f2c09a", "dfa379", "c28357", "96603c", "6d422b", "4c2d20")
 HAIR = (
     "1f1a1e", "38251d", "5a3822", "86502a", "b5562a", "d9823b", "e8b65c", "f3dca0", "e9e4dc",
@@ -12,15 +12,26 @@ HAIR = (
 EYES = ("4a2c1a", "7a4a22", "a5762e", "6f8f3f", "3f9a6b", "3a8fb7", "4f6fd0", "8a94a3")
 LIPS = ("c9706a", "d4575f", "b8405a", "a34a48", "e08a7c")
 CLOTH = (
-    "2f3e63", "e8574f", "f2b134", "3fa796", "f7efe2", "6c5b9e", "2b2d33", "ef8fa5", "4f8fd8",
-    "7fae4b", "d9793a",
+    "2b2d33", "2f3e63", "4f8fd8", "3fa796", "7fae4b", "f2b134", "d9793a", "e8574f", "ef8fa5",
+    "6c5b9e", "f7efe2",
 )  # fmt: skip
-HATS = ("d8434e", "27408b", "f0b429", "2f8f7f", "f4ede0", "34343c", "e57ba0", "7a5cb0", "6b8f3a")
-GLASSES = ("22242c", "7a3b26", "c8433c", "e9e6df", "2d5fa8", "c79b3b")
+CLOTH_SECOND = (  # what goes with each
+    "f2b134", "f7efe2", "2b2d33", "f2e3b8", "2f5f4f", "6c5b9e", "2f3e63", "f7efe2", "8a4f8f",
+    "f2b134", "e8574f",
+)  # fmt: skip
+HATS = ("34343c", "27408b", "2f8f7f", "6b8f3a", "f0b429", "d8434e", "e57ba0", "7a5cb0", "f4ede0")
+GLASSES = ("22242c", "7a3b26", "c8433c", "c79b3b", "e9e6df", "2d5fa8")
 BACKDROP = (
-    "f6cfc0", "f7dfa9", "cfe5c3", "b5dfe0", "bcd3f2", "d5c8ee", "f3c6d9", "e9e3d9", "9fc2c9",
     "dfe3e8",
-)  # fmt: skip
+    "f3c6d9",
+    "f6cfc0",
+    "f7dfa9",
+    "cfe5c3",
+    "b5dfe0",
+    "9fc2c9",
+    "bcd3f2",
+    "d5c8ee",
+)
 
 
 def path(colours: tuple[str, ...], place: Tensor) -> Tensor:  # [B] in [0, 1] -> [B, 3]

@@ -82,7 +82,7 @@ class Hat(NamedTuple):
 
 def put_hat(parts: PartsList, t: Traits, m: Measures) -> None:
     beanie, cap, brim, headband = (t.chosen("hat", hat) for hat in HATS)
-    colour, size = palettes.pick(palettes.HATS, t["hat_colour"]), t["hat_size"]
+    colour, size = palettes.path(palettes.HATS, t["hat_colour"]), t["hat_size"]
     trim = palettes.shade(colour, -0.28)
     edge = torch.maximum(m.hairline - 0.006, m.brow_y + 0.012)  # y
     high = torch.where(beanie, 0.030 + 0.045 * size, torch.where(brim, 0.045 + 0.02 * size, 0.026))
