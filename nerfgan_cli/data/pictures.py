@@ -32,8 +32,9 @@ class BadPictureError(Exception):
 
 
 def is_picture(name: str) -> bool:
-    """By its ending alone."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
+    """By its name alone; ._NAME holds what macOS puts beside a file in a zip."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
 
 
 def open_picture(data: bytes | IO[bytes]) -> Image.Image:

@@ -54,6 +54,12 @@ class EG3DConfig:
     # A recipe does not state them: they follow from its [loss].
     training: TrainingNotes = field(default_factory=TrainingNotes, metadata={"recipe": False})
 
+    def __post_init__(self) -> None:
+        if self.camera_preset not in NUMBERS:
+            raise InputError(
+                f"unknown camera preset {self.camera_preset!r}: use one of {', '.join(NUMBERS)}."
+            )
+
     @staticmethod
     def from_official(
         init_kwargs: Mapping[str, Any],  # the official constructor's arguments

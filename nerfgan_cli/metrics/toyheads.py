@@ -16,6 +16,8 @@ from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.parts import NUMBER
 from nerfgan_cli.data.toyheads.renderer import Drawn, draw
 from nerfgan_cli.generators.contract import Generator, Rendering
+from nerfgan_cli.media import to_pixels
+from nerfgan_cli.metrics.psnr import psnr
 
 
 class Likeness(NamedTuple):
@@ -67,16 +69,12 @@ def likeness(
     return Likeness(*torch.stack(scores).mean(dim=0).tolist())
 
 
-def psnr(a: Tensor, b: Tensor) -> Tensor:  # [B, 3, H, W] in [-1, 1] -> [B], dB
-    error = (a.clamp(-1, 1) - b).square().flatten(1).mean(dim=1)
-    return 10 * torch.log10(4 / error.clamp(min=1e-10))
-
-
 def _score(view: View) -> Likeness:
     rendering, raw = view.rendering, view.raw
     assert rendering.depth is not None
-    own = psnr(rendering.image, view.image)
-    other = psnr(rendering.image, view.image.roll(1, dims=0))
+    drawn, exact_image = to_pixels(rendering.image), to_pixels(view.image)
+    own = psnr(drawn, exact_image)
+    other = psnr(drawn, np.roll(exact_image, 1, axis=0))
     on_head = (raw.part >= 0) & (raw.part != NUMBER["backdrop"])
     beside = raw.part == NUMBER["backdrop"]
     error = (rendering.depth - raw.depth.nan_to_num(posinf=0)).abs()
@@ -85,9 +83,9 @@ def _score(view: View) -> Likeness:
         for found, exact, mask in zip(rendering.depth, raw.depth, on_head, strict=True)
     ]
     return Likeness(
-        own.mean().item(),
-        psnr(rendering.image_raw, raw.image).mean().item(),
-        (own - other).mean().item(),
+        own.mean(),
+        psnr(to_pixels(rendering.image_raw), to_pixels(raw.image)).mean(),
+        (own - other).mean(),
         error[on_head].mean().item(),
         torch.stack(correlations).mean().item(),
         error[beside].mean().item(),

@@ -32,6 +32,8 @@ class VolumeConfig:
             raise InputError(
                 f"rays from {limits[0]} to {limits[1]} make no sense: use numbers, or 'auto' twice."
             )
+        if not self.box_warp > 0:
+            raise InputError(f"a volume with a side of {self.box_warp:g} is impossible: use > 0.")
         if self.depth_resolution < FEWEST_COARSE or self.depth_resolution_importance < 0:
             raise InputError(
                 f"{self.depth_resolution} + {self.depth_resolution_importance} samples along a ray "

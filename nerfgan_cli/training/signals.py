@@ -1,5 +1,6 @@
 """Ctrl-C and its like while a run trains: noted, and delivered when the run is saved."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ class Signals:
     def note(self, number: int, frame: FrameType | None) -> None:
         if self.caught is None:
             self.caught = number
+            os.write(2, b"\nstopping: this step ends first, then the run is saved.\n")
 
 
 @contextmanager

@@ -390,6 +390,7 @@ def test_toyheads(nerfgan, tmp_path):
     done = nerfgan("data", "toyheads", "--num", 3, "--resolution", 16, "--seed", 5, "-o", out)
     assert done.code == 0, done.err
     assert "wrote 3 heads of 16²" in done.out
+    nerfgan("data", "toyheads", "--seed", 1 << 70, "-o", out).refused(2, "--seed")
     images, heads = ImageArchive(out), ToyHeads(16, 3, seed=5)
     for index in range(3):
         assert torch.equal(images[index].image, heads[index].image)

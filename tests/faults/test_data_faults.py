@@ -340,8 +340,9 @@ def test_no_cameras_or_too_many(tmp_path):
     (tmp_path / "images.bin").write_bytes(b"")
     with pytest.raises(InputError, match="model_converter"):
         cameras_of(tmp_path)
-    (tmp_path / "images.bin").unlink()
     (tmp_path / "a.csv").write_text("a.png,3")
+    assert cameras_of(tmp_path).form == "yaw and pitch"  # the binary form is not needed
+    (tmp_path / "images.bin").unlink()
     (tmp_path / "cameras.json").write_text('{"a.png": {"yaw": 4}}')
     with pytest.raises(InputError, match=r"several files with cameras \(cameras.json, a.csv\)"):
         cameras_of(tmp_path)

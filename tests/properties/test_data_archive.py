@@ -42,6 +42,7 @@ def test_items_are_the_pictures_and_labels_in_order_of_names(tmp_path):
     names = ["b/1.png", "a.png", "b/0.png"]
     labels = dict(zip(names, labels_at([0.1, 0.2, 0.3]), strict=True))
     files = {name: png(noise(8, index)) for index, name in enumerate(names)}
+    files["__MACOSX/._a.png"] = b"no picture, though macOS calls it so"
     path = write_zip(tmp_path / "set.zip", files, [[n, labels[n]] for n in reversed(names)])
     images = ImageArchive(path)
     assert (len(images), images.resolution, images.name) == (3, 8, "set")

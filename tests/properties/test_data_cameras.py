@@ -241,6 +241,9 @@ def test_scenes_in_several_transforms_files(tmp_path):
         path.write_text(json.dumps({**content, "frames": part}))
     plan, archive = prepare(tmp_path / "in", tmp_path / "out.zip")
     assert_labels_fit(scene, plan, archive, least=18)
+    storage = open_storage(tmp_path / "in")
+    named = FolderOptions(cameras=tmp_path / "in" / "transforms_train.json")
+    assert len(plan_folder(storage, named, 2, quiet).cuts) == 5
 
 
 def test_transparency_shows_the_background(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 from nerfgan_cli import __version__
 from nerfgan_cli.commands.data import running as r
 from nerfgan_cli.commands.options import Json, counted, print_result
-from nerfgan_cli.commands.parsing import parse_file
+from nerfgan_cli.commands.parsing import LARGEST_SEED, parse_file
 from nerfgan_cli.data.toyheads.dataset import ToyHeads
 from nerfgan_cli.data.writing import Entry, write_data_set
 from nerfgan_cli.files import replacing
@@ -24,7 +24,9 @@ def command(
     out: r.Out,
     num: Annotated[int, typer.Option("--num", min=1, metavar="N", help="Heads.")] = 10_000,
     resolution: r.Side = 128,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Which family of heads.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, metavar="S", help="Which family of heads.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Draws a data set of stylised heads, without any download.

@@ -49,7 +49,9 @@ def find_cameras(
         return read(beside, colmap.FILES[1] if colmaps else "", pictures, reading)
     if not given.is_file():
         raise InputError(f"there is no {given}: name the file that holds the cameras.")
-    return read(Folder(given.parent, deep=False), given.name, pictures, reading)
+    folder = Folder(given.parent, deep=False)
+    folder.names = [n for n in folder.names if n == given.name or not is_transforms(n)]
+    return read(folder, given.name, pictures, reading)
 
 
 def pick(storage: Storage, pictures: list[str]) -> str:
@@ -64,7 +66,7 @@ def pick(storage: Storage, pictures: list[str]) -> str:
         if all(folder + name in names for name in colmap.FILES):
             found.append(folder + colmap.FILES[1])
             break
-        if folder + "images.bin" in names:
+        if not found and folder + "images.bin" in names:  # nerfstudio has it beside its own file
             raise InputError(
                 f"{folder}images.bin in {storage.path} is COLMAP's binary form: convert it with "
                 "colmap model_converter --output_type TXT."

@@ -22,16 +22,8 @@ CLOTH_SECOND = (  # what goes with each
 HATS = ("34343c", "27408b", "2f8f7f", "6b8f3a", "f0b429", "d8434e", "e57ba0", "7a5cb0", "f4ede0")
 GLASSES = ("22242c", "7a3b26", "c8433c", "c79b3b", "e9e6df", "2d5fa8")
 BACKDROP = (
-    "dfe3e8",
-    "f3c6d9",
-    "f6cfc0",
-    "f7dfa9",
-    "cfe5c3",
-    "b5dfe0",
-    "9fc2c9",
-    "bcd3f2",
-    "d5c8ee",
-)
+    "dfe3e8", "f3c6d9", "f6cfc0", "f7dfa9", "cfe5c3", "b5dfe0", "9fc2c9", "bcd3f2", "d5c8ee",
+)  # fmt: skip
 
 
 def path(colours: tuple[str, ...], place: Tensor) -> Tensor:  # [B] in [0, 1] -> [B, 3]
