@@ -28,9 +28,10 @@ def tiny_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, as in a child process; small sheets of samples."""
-    from nerfgan_cli.training import samples
+    from nerfgan_cli.training import comparison, samples
 
-    monkeypatch.setattr(samples, "PEOPLE", 1)
+    for module in (comparison, samples):
+        monkeypatch.setattr(module, "PEOPLE", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

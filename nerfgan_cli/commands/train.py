@@ -1,12 +1,16 @@
 """`nerfgan train`: runs a recipe, or continues its run."""
 
 from contextlib import nullcontext
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import torch
 import typer
 
+from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.commands.options import Device, DeviceName, Json, print_result
 from nerfgan_cli.encoder import find_ffmpeg
 from nerfgan_cli.errors import UsageError
@@ -14,6 +18,7 @@ from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.training.checkpoints import CHECKPOINTS, MODEL, stem
 from nerfgan_cli.training.distributed import World, open_world
 from nerfgan_cli.training.estimate import Estimate, estimate
+from nerfgan_cli.training.feed import find_foreign_cameras
 from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.machine import use_machine
@@ -112,12 +117,13 @@ def run(recipe: Recipe, folder: Path, device: torch.device, as_json: bool) -> No
         if not world.first:
             return
     checkpoint = folder / CHECKPOINTS / f"{stem(images)}{MODEL}"
+    place = quote(str(folder))
     following = [
-        f"nerfgan video --model {folder} --seed 7 --yaw-range 30 -o turn.mp4",
-        f"nerfgan image --model {folder} --seeds 0-15 -o people.png",
-        f"nerfgan train {folder / RECIPE} --out {folder} "
+        f"nerfgan video --model {place} --seed 7 --yaw-range 30 -o turn.mp4",
+        f"nerfgan image --model {place} --seeds 0-15 -o people.png",
+        f"nerfgan train {quote(str(folder / RECIPE))} --out {place} "
         f"--set train.kimg={2 * recipe.train.kimg:g}",
-        f"tensorboard --logdir {folder}",
+        f"tensorboard --logdir {place}",
     ]
     result = {
         "out": str(folder),
@@ -136,10 +142,19 @@ def say(sentence: str) -> None:
 
 def rehearse(name: str, recipe: Recipe, device: torch.device, as_json: bool) -> None:
     """Says what would run and what it would take, without running it."""
+    path = recipe.data.path if recipe.data.kind == "archive" else None
+    missing = path is not None and not Path(path).expanduser().exists()
+    if missing:  # sizes do not depend on the pictures: any serve
+        recipe = replace(recipe, data=replace(recipe.data, kind="toyheads"))
     task = build_task(recipe, World(torch.device("meta")))
     for module in task.modules.values():
         set_training_precision(module, recipe.train.precision, device)
-    sizes, plan, data = estimate(task), recipe.train, task.data
+    sizes, plan, data = estimate(task), recipe.train, None if missing else task.data
+    if missing:
+        say(f"warning: there is no {path}: give the data with --set data.path=FILE.")
+    elif data is not None:
+        for warning in find_foreign_cameras(data, PRESETS[task.result.camera_preset]):
+            say(f"warning: {warning}")
     result = {
         "recipe": name,
         "kind": recipe.kind,
@@ -151,7 +166,7 @@ def rehearse(name: str, recipe: Recipe, device: torch.device, as_json: bool) -> 
         "steps": plan.steps,
         "batch": plan.batch,
         "batch_gpu": plan.batch_gpu or plan.batch,
-        "snapshots": int(plan.kimg / plan.snapshot_kimg) or 1,
+        "snapshots": ceil(round(plan.kimg / plan.snapshot_kimg, 6)),
         "parameters": sizes.parameters,
         "memory_gib": round(sizes.total / 2**30, 3),
     }

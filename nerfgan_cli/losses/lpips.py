@@ -50,6 +50,7 @@ class Lpips(Perceptual):
             warnings.simplefilter("ignore")  # it calls torchvision in a way that is out of date
             # "Random" and not pretrained, else it would fetch the weights its own way.
             self.measure = lpips.LPIPS(net=network, pnet_rand=True, pretrained=False, verbose=False)
+        self.compute_dtype = torch.float32  # of the convolutions
         self.heads = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{network}.pth"
         self.requires_grad_(False).eval()
 
@@ -74,8 +75,12 @@ class Lpips(Perceptual):
         self.measure.load_state_dict(read_tensors(self.heads), strict=False, assign=True)
 
     def forward(self, drawn: Tensor, target: Tensor) -> Tensor:
-        distance: Tensor = self.measure(drawn, target)
-        return distance.flatten()
+        if self.compute_dtype == torch.float32 or drawn.is_meta:  # which autocast does not know
+            distance: Tensor = self.measure(drawn, target)
+        else:
+            with torch.autocast(drawn.device.type, self.compute_dtype):
+                distance = self.measure(drawn, target)
+        return distance.float().flatten()
 
 
 def open_lpips(network: str, weights: Path | None, alternative: str) -> Lpips:

@@ -10,9 +10,7 @@ from nerfgan_cli.training.distributed import World
 class Ada(nn.Module):
     """Raises the probability of each augmentation while the discriminator is too sure of reals."""
 
-    signs: (
-        Tensor  # [2]: sum of the signs of the logits of reals since the last change, their number
-    )
+    signs: Tensor  # [2]: sum of the signs of reals' logits since the last change, their number
 
     def __init__(self, p: float) -> None:
         super().__init__()

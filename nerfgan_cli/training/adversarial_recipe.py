@@ -21,6 +21,12 @@ class Discriminator:
     disc_c_noise: float = 0  # on the camera label, in standard deviations of the slice
     freeze_layers: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("channel_base", "channel_max", "mbstd_group_size"):
+            require(f"model.discriminator.{name}", getattr(self, name), 1)
+        for name in ("disc_c_noise", "freeze_layers"):
+            require(f"model.discriminator.{name}", getattr(self, name), 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialLoss:

@@ -5,7 +5,7 @@ from math import radians
 import numpy as np
 import torch
 
-from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
 from nerfgan_cli.media import Picture, captioned_grid, enlarge, pictures_of
@@ -19,9 +19,11 @@ CONTRAST = 2  # of the difference, about a middle grey
 @torch.inference_mode()
 def compare(teacher: Generator, student: Generator) -> Picture:
     """A row for each of the first seeds."""
+    options = DrawOptions(resolution=student.raw_resolution)
+    cameras = PRESETS[student.camera_preset].at([radians(yaw) for yaw in YAWS])
     cells: list[Picture] = []
     for seed in range(PEOPLE):
-        both = [views_of(network, seed) for network in (teacher, student)]
+        both = [views_of(network, seed, cameras, options) for network in (teacher, student)]
         differences = [difference(*pair) for pair in zip(*both, strict=True)]
         cells += [*both[0], *both[1], *differences]
     names = ("teacher", "student", "difference")
@@ -31,10 +33,9 @@ def compare(teacher: Generator, student: Generator) -> Picture:
     return captioned_grid([enlarge(cell, height) for cell in cells], captions, len(titles))
 
 
-def views_of(network: Generator, seed: int) -> list[Picture]:
-    cameras = PRESETS[network.camera_preset].at([radians(yaw) for yaw in YAWS])
-    subject = prepare_subject(network, Person(seed), DrawOptions())
-    views = draw_views(network, subject, cameras, DrawOptions(), choose_batch(network))
+def views_of(network: Generator, seed: int, cameras: Camera, options: DrawOptions) -> list[Picture]:
+    subject = prepare_subject(network, Person(seed), options)
+    views = draw_views(network, subject, cameras, options, choose_batch(network))
     return [picture for view in views for picture in pictures_of(view, "image")]
 
 

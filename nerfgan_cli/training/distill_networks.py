@@ -15,11 +15,11 @@ from nerfgan_cli.losses.lpips import Lpips, open_lpips
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
-from nerfgan_cli.training.distill_recipe import DistillRecipe, Loss, Optim
+from nerfgan_cli.training.distill_recipe import DistillRecipe, Optim
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.recipe_reader import to_plain
 
-OFFLINE = "set loss.perceptual_weights to it, or loss.perceptual to discriminator"
+ALTERNATIVE = "set loss.perceptual_weights to it, or loss.perceptual to discriminator"
 
 
 def build_student(recipe: DistillRecipe, teacher: EG3D) -> Student:
@@ -40,9 +40,9 @@ def build_student(recipe: DistillRecipe, teacher: EG3D) -> Student:
 def build_critic(
     recipe: DistillRecipe, resolution: int, given: Callable[[], SingleDiscriminator]
 ) -> SingleDiscriminator:
-    """The discriminator of stage 2: a copy of the one that the teacher had, or a new one."""
+    """The discriminator of stage 2: the one that the teacher had, or a new one."""
     if recipe.loss.discriminator_start == "teacher":
-        return deepcopy(given())
+        return given()
     table = to_plain(recipe.model.discriminator)
     class_name = table.pop("class_name")
     clamp = recipe.model.discriminator.conv_clamp
@@ -51,24 +51,25 @@ def build_critic(
 
 
 def build_perceptual(
-    loss: Loss,
+    recipe: DistillRecipe,
     given: Callable[[], SingleDiscriminator],  # the teacher's
     device: torch.device,
 ) -> Perceptual | None:
     """The distance of pictures, if there is one; without weights on the device "meta"."""
+    loss, precision = recipe.loss, recipe.train.precision
     if not loss.is_perceptual:
         return None
     if loss.perceptual == "discriminator":
-        discriminator = deepcopy(given())
-        set_training_precision(discriminator, "auto", device)
+        discriminator = deepcopy(given())  # that of stage 2 goes on learning
+        set_training_precision(discriminator, precision, device)
         return DiscriminatorDistance(discriminator).to(device)
-    network = loss.perceptual.removeprefix("lpips-")
-    if device.type == "meta":
-        return Lpips(network).to(device)
-    file = loss.perceptual_weights
-    return open_lpips(network, None if file is None else Path(file).expanduser(), OFFLINE).to(
-        device
+    network, file = loss.perceptual.removeprefix("lpips-"), loss.perceptual_weights
+    weights = None if file is None else Path(file).expanduser()
+    distance = (
+        Lpips(network) if device.type == "meta" else open_lpips(network, weights, ALTERNATIVE)
     )
+    set_training_precision(distance, precision, device)
+    return distance.to(device)
 
 
 def build_optimizer(student: Student, optim: Optim) -> Adam:

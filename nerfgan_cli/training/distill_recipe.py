@@ -7,6 +7,7 @@ Defaults are the paper's and, where it leaves something open, the recommendation
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from nerfgan_cli.camera_presets import NUMBERS
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.student_config import PRESETS, StudentConfig, student_config
@@ -31,7 +32,7 @@ PREDICTOR = (
     "output_scale",
 )
 STUDENT = (
-    *("superresolution", "code_input", "camera_encoding", "mapping_layers"),
+    *("camera_preset", "superresolution", "code_input", "camera_encoding", "mapping_layers"),
     *("mapping_lr_multiplier", "code_output", "sr_styles"),
 )
 
@@ -97,6 +98,7 @@ class Model:
     """[model]: the student. What is none is the preset's, or the teacher's."""
 
     preset: str = "paper"
+    camera_preset: str | None = None  # cameras of the domain, as it is trained with them
     network: str | None = None  # (7)
     channel_base: int | None = None
     channel_max: int | None = None
@@ -115,6 +117,8 @@ class Model:
 
     def __post_init__(self) -> None:
         choose("model.preset", self.preset, tuple(PRESETS))
+        if self.camera_preset is not None:
+            choose("model.camera_preset", self.camera_preset, tuple(NUMBERS))
 
     def config(self, teacher: EG3DConfig, raw_resolution: int | None) -> StudentConfig:
         """The student of a teacher."""

@@ -51,7 +51,7 @@ from nerfgan_cli.training.randomness import key
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Task
 from nerfgan_cli.training.teacher import Signature, open_discriminator, open_teacher
-from nerfgan_cli.training.transfer import copy_weights, read_start
+from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow
 
 STARTED = ("generator", "average", "discriminator")  # what `train.init` can give weights to
@@ -90,7 +90,7 @@ class DistillTask(Task):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(recipe.train.seed, "weights"))
             self.generator = build_student(recipe, self.teacher).to(device)
-            self.perceptual = build_perceptual(recipe.loss, given, device)
+            self.perceptual = build_perceptual(recipe, given, device)
             if recipe.is_adversarial:
                 critic = build_critic(recipe, self.teacher.img_resolution, given)
                 self._oppose(critic)
@@ -124,9 +124,10 @@ class DistillTask(Task):
             self.average.load_state_dict(self.generator.state_dict())
             return
         start = read_start(init)
+        self.licence = self.licence or start.licence
         for name in STARTED:
             if name in self.modules and name in start.networks:
-                copy_weights(self.modules[name], start.networks[name], init)
+                copy_all_weights(self.modules[name], start.networks[name], init)
         refuse_foreign(self.generator, self.teacher, init)
 
     def begin(self, step: int) -> None:
@@ -136,18 +137,19 @@ class DistillTask(Task):
         batch = self.recipe.train.batch
         images = step * batch
         since = self.curriculum.since(images)
+        stage = 1 if since is None else 2
         lessons = {index: self._lesson(step, index) for index in self.slices.own}
-        numbers: Numbers = {"schedule/stage": 1.0 if since is None else 2.0}
-        alone = since is not None and since < self.recipe.loss.discriminator_alone_kimg * 1000
-        if alone:
+        numbers: Numbers = {"schedule/stage": float(stage)}
+        if since is not None and since < self.recipe.loss.discriminator_alone_kimg * 1000:
             with torch.no_grad():
                 drawn = {index: seen(self._draw(lesson)) for index, lesson in lessons.items()}
         else:
-            drawn = self._imitate(step, lessons, 1 if since is None else 2, numbers)
+            drawn, losses = self._imitate(step, lessons, stage)
+            numbers |= losses
             optim = self.recipe.optim
             beta = ema_beta(images, batch, optim.ema_rampup, optim.ema_kimg)
             follow(self.average, self.generator, beta)
-        if since is not None and self.adversary is not None:
+        if stage == 2 and self.adversary is not None:
             fakes = {index: Exhibit(drawn[index], lessons[index].camera) for index in drawn}
             numbers |= self.adversary.learn(step, fakes, self._reals(step, lessons))
         return numbers | self._compare(images + batch)
@@ -165,9 +167,9 @@ class DistillTask(Task):
         )
 
     def _imitate(
-        self, step: int, lessons: Mapping[int, Lesson], stage: int, numbers: Numbers
-    ) -> dict[int, Views]:
-        """One step of the student; what it drew. Losses are added to `numbers`."""
+        self, step: int, lessons: Mapping[int, Lesson], stage: int
+    ) -> tuple[dict[int, Views], Numbers]:
+        """One step of the student: what it drew, and its losses."""
         drawn: dict[int, Views] = {}
         found: list[dict[str, Tensor]] = []
 
@@ -183,11 +185,10 @@ class DistillTask(Task):
         self._set_rates(step * self.recipe.train.batch, stage)
         descend(self.optimizers["generator"], self.world, self.slices, loss_of)
         means = {name: torch.stack([each[name] for each in found]).mean() for name in found[0]}
-        numbers |= {f"loss/{name}": value for name, value in means.items()}
         imitation = {name: value for name, value in means.items() if name != "adversarial"}
         after = (step + 1) * self.recipe.train.batch
         self.curriculum.observe(weigh(imitation, self.recipe.loss), after, self.world)
-        return drawn
+        return drawn, {f"loss/{name}": value for name, value in means.items()}
 
     def losses(
         self,

@@ -96,9 +96,7 @@ def draw_fakes(
     ws = generator.mapping(latents.z, conditioning, update_average=update_average)
     if latents.mixing is not None:
         z, cutoff = latents.mixing
-        others = generator.mapping(
-            z, latents.camera
-        )  # conditioned on the camera that is not swapped
+        others = generator.mapping(z, latents.camera)  # the camera that is not swapped
         ws = torch.cat([ws[:, :cutoff], others[:, cutoff:]], dim=1)
     options = replace(moment.drawing, resolution=moment.resolution)
     subject = generator.prepare(ws, options)

@@ -16,6 +16,11 @@ from nerfgan_cli.training.adversarial_recipe import (
 )
 from nerfgan_cli.training.recipe import Recipe, Train, require
 
+SIZES = (
+    *("z_dim", "w_dim", "raw_resolution", "mapping_layers"),
+    *("plane_channels", "channel_base", "channel_max"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
@@ -23,6 +28,9 @@ class Model:
 
     generator: EG3DConfig
     discriminator: Discriminator = field(default_factory=Discriminator)
+
+    def __post_init__(self) -> None:
+        require_sizes(self.generator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,3 +114,9 @@ class EG3DRecipe(Recipe):
             disc_c_noise=table.disc_c_noise,
             freeze_layers=table.freeze_layers,
         )
+
+
+def require_sizes(config: EG3DConfig) -> None:
+    """Numbers without which there is no generator."""
+    for name in SIZES:
+        require(f"model.generator.{name}", getattr(config, name), 1)

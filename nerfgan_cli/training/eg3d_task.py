@@ -44,7 +44,7 @@ from nerfgan_cli.training.schedules import (
     swap_probability,
 )
 from nerfgan_cli.training.task import Numbers, Task
-from nerfgan_cli.training.transfer import copy_weights, read_start
+from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow, lazy_adam
 
 STARTED = ("generator", "discriminator", "average")  # what `train.init` can give weights to
@@ -115,10 +115,10 @@ class EG3DTask(Task):
             self.licence = start.licence
             for name in STARTED:
                 if name in start.networks:
-                    copy_weights(self.modules[name], start.networks[name], init)
+                    copy_all_weights(self.modules[name], start.networks[name], init)
         if critic is not None:
             weights = load_network(find_model(critic)).state_dict()
-            copy_weights(self.discriminator, weights, critic)
+            copy_all_weights(self.discriminator, weights, critic)
 
     def begin(self, step: int) -> None:
         seed, workers = self.recipe.train.seed, self.recipe.data.workers

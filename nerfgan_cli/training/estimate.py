@@ -27,9 +27,19 @@ class Estimate:
 
 def estimate(task: Task) -> Estimate:
     """Of a task on the device "meta", where nothing is computed."""
-    trained = {name: module for name, module in task.modules.items() if name in task.optimizers}
-    parameters = {name: count_parts(module) for name, module in trained.items()}
-    numbers = sum(sum(parts.values()) for parts in parameters.values())
+    optimized = [
+        parameter
+        for optimizer in task.optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]
+    learning = {id(parameter) for parameter in optimized}
+    parameters = {
+        name: count_parts(module)
+        for name, module in task.modules.items()
+        if any(id(parameter) in learning for parameter in module.parameters())
+    }
+    numbers = sum(parameter.numel() for parameter in optimized)
     weights = sum(
         tensor.nbytes for module in task.modules.values() for tensor in module.state_dict().values()
     )

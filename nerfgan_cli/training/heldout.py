@@ -30,8 +30,11 @@ class Pair(NamedTuple):
 
 
 class HeldOut:
-    """Subjects and cameras as in training, drawn as a user would draw them: never truncated, with
-    samples at fixed depths. The teacher is asked at the first comparison."""
+    """Subjects and cameras as in training, drawn as a user would draw them.
+
+    They are never truncated, and rays are sampled at fixed depths. The teacher is asked at the
+    first comparison.
+    """
 
     def __init__(self, lessons: Lessons, count: int, world: World) -> None:
         table = replace(

@@ -142,7 +142,7 @@ def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, si
             f"teacher.cache_targets of {table.cache_targets} are fewer samples than a slice of "
             f"{size} has: make it larger, or 0."
         )
-    preset = PRESETS[teacher.camera_preset]
+    preset = PRESETS[recipe.model.camera_preset or teacher.camera_preset]
     usual: DrawCameras = spread_cameras(
         preset, spread.yaw_spread, spread.pitch_spread, spread.uniform
     )
@@ -157,7 +157,7 @@ def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, si
     asked = {key: value for key, value in to_plain(table).items() if key not in UNSEEN}
     facts = {
         "teacher": weights_checksum(teacher),
-        "asked": asked,
+        "asked": asked | {"swap_probability": lessons.swap_probability},
         "cameras": data.fingerprint() if data is not None else to_plain(spread),
         "seed": recipe.train.seed,
         "size": size,

@@ -19,7 +19,7 @@ from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.files import make_folder, replacing
 from nerfgan_cli.training.checkpoints import CHECKPOINTS, newest_state
 from nerfgan_cli.training.recipe import FREE_KEYS, Recipe
-from nerfgan_cli.training.recipe_reader import flatten, parse_toml, to_plain
+from nerfgan_cli.training.recipe_reader import flatten, parse_toml, read_table, to_plain
 
 RECIPE, LOCK = "recipe.toml", ".lock"
 SAMPLES = "samples"
@@ -66,8 +66,10 @@ def settle_recipe(path: Path, recipe: Recipe) -> None:
     """Writes the recipe, unless there is a checkpoint that was trained with another one."""
     plain = to_plain(recipe)
     if newest_state(path.parent) is not None:
-        before = flatten(parse_toml(path.read_text("utf-8"), str(path)))
-        refuse_changes(path.parent, before, flatten(plain))
+        before = parse_toml(path.read_text("utf-8"), str(path))
+        if before.get("kind") == recipe.kind:  # keys that a newer version added had their defaults
+            before = to_plain(read_table(type(recipe), before))
+        refuse_changes(path.parent, flatten(before), flatten(plain))
     with replacing(path) as unfinished:
         unfinished.write_text(tomli_w.dumps(plain), "utf-8")
 

@@ -49,3 +49,14 @@ def copy_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str)
             f"{source} holds no weights of such a network: name another file to start from."
         )
     network.load_state_dict(common, strict=False)
+
+
+def copy_all_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """As `copy_weights`, where nothing may be left as it was drawn."""
+    missing = [name for name, _ in network.named_parameters() if name not in tensors]
+    if missing:
+        raise WeightsError(
+            f"{source} lacks {len(missing)} of the weights that this recipe starts from, "
+            f"{missing[0]} among them: name a model or run of the same [model]."
+        )
+    copy_weights(network, tensors, source)

@@ -7,6 +7,7 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.superresolution_presets import PRESETS
 from nerfgan_cli.training.adversarial_recipe import require_betas
+from nerfgan_cli.training.eg3d_recipe import require_sizes
 from nerfgan_cli.training.recipe import Recipe, Train, require
 
 
@@ -15,6 +16,9 @@ class Model:
     """[model]: what an adversarial recipe will carry on with."""
 
     generator: EG3DConfig
+
+    def __post_init__(self) -> None:
+        require_sizes(self.generator)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.randomness import key, keyed
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Task
-from nerfgan_cli.training.transfer import copy_weights, read_start
+from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow
 from nerfgan_cli.training.warm import picture_losses, point_losses, trace
 from nerfgan_cli.training.warm_recipe import Optim, WarmRecipe
@@ -91,7 +91,7 @@ class WarmTask(Task):
             start = read_start(self.recipe.train.init)
             self.licence = start.licence
             for name in STARTED:
-                copy_weights(self.modules[name], start.networks[name], self.recipe.train.init)
+                copy_all_weights(self.modules[name], start.networks[name], self.recipe.train.init)
 
     def begin(self, step: int) -> None:
         first = max(step, self.recipe.first_drawn)

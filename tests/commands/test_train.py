@@ -80,6 +80,23 @@ def test_rehearsal(nerfgan, tiny_recipe: Path) -> None:
     assert facts["batch_gpu"] == 2
 
 
+def test_rehearsal_before_the_data_is_there(nerfgan) -> None:
+    done = nerfgan(
+        "train", "eg3d-shapenetcars128-64", "--dry-run", "--set", "data.path=nowhere.zip"
+    )
+    assert done.code == 0
+    assert "there is no nowhere.zip" in done.err
+    assert "29,587,512 parameters" in done.out
+    assert "pictures" not in done.out
+
+
+def test_rehearsal_tells_of_foreign_cameras(nerfgan, tiny_recipe: Path) -> None:
+    cars = ("--set", "model.generator.camera_preset=cars")
+    done = nerfgan("train", tiny_recipe, "--dry-run", *cars)
+    assert done.code == 0
+    assert "warning: the focal length of the cameras of pictures is 4.265" in done.err
+
+
 def test_what_is_refused(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
     nerfgan("train").refused(2, "use --out")
     nerfgan("train", tiny_recipe).refused(2, "use --out")

@@ -16,7 +16,7 @@ from training_case import in_child, newest, read, records, train_run
 from nerfgan_cli.checkpoints import container
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
-from nerfgan_cli.errors import DivergedError, InputError
+from nerfgan_cli.errors import DivergedError, InputError, UsageError
 from nerfgan_cli.training import checkpoints, eg3d, eg3d_task, loop
 from nerfgan_cli.training.log import Log
 from nerfgan_cli.training.run import locked
@@ -303,6 +303,20 @@ def test_a_full_disk_loses_nothing(tiny_recipe: Path, tmp_path: Path) -> None:
     assert in_child(full) == 0
     assert newest(folder)[0].step == 2
     assert not list(folder.rglob("*.tmp"))
+
+
+def test_a_run_of_an_earlier_version_goes_on(
+    tiny_recipe: Path, tmp_path: Path, uninterrupted: Path
+) -> None:
+    """Its recipe lacks keys that were added since; their defaults are what it had."""
+    folder = copy_run(uninterrupted, tmp_path / "run")
+    written = (folder / "recipe.toml").read_text()
+    (folder / "recipe.toml").write_text(written.replace("density_points = 10\n", ""))
+    with pytest.raises(UsageError, match=r"loss\.density_points = 1000, not 10"):
+        train_run(folder, read(tiny_recipe))
+    (folder / "recipe.toml").write_text(written.replace("augment_p = 0.2\n", ""))
+    train_run(folder, read(tiny_recipe))
+    assert (folder / "recipe.toml").read_text() == written
 
 
 def test_other_pictures_than_before_are_refused(

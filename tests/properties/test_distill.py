@@ -9,23 +9,27 @@ import pytest
 import torch
 from distill_case import build, read, save_teacher, write_case
 from torch import Tensor, nn
-from training_case import BATCH, train_run
+from training_case import BATCH, newest, train_run
+from training_case import read as read_eg3d
 
 from nerfgan_cli.cameras import PRESETS, angles_from_pose
-from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.format import load_model, load_network
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
 from nerfgan_cli.generators.student import Student
+from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.psnr import psnr
+from nerfgan_cli.training import comparison
 from nerfgan_cli.training.curriculum import Curriculum
 from nerfgan_cli.training.distill import Lesson, consistency_loss, reconstruction_losses, weigh
-from nerfgan_cli.training.distill_recipe import DistillRecipe, Loss
+from nerfgan_cli.training.distill_recipe import DistillRecipe, DistillTrain, Loss
 from nerfgan_cli.training.distill_task import DistillTask, half_and_half
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d import Exhibit, Views
 from nerfgan_cli.training.estimate import estimate
+from nerfgan_cli.training.heldout import Pair, Pixels
 from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.lessons import lesson_number
 from nerfgan_cli.training.recipe_files import load
@@ -251,6 +255,21 @@ def test_views_are_compared_with_the_next_of_the_same_subject(case: Path) -> Non
     assert "loss/consistency" in task.step(0)
 
 
+def test_every_open_point_of_the_student_is_a_key(case: Path) -> None:
+    choices = {
+        **{"camera_preset": "cars", "code_input": "normalized", "camera_encoding": "fourier"},
+        **{"mapping_layers": 3, "code_output": "per-layer", "sr_styles": "linear", "head": "tanh"},
+        **{"network": "stylegan3-r", "num_layers": 6, "margin_size": 4, "output_scale": 0.5},
+        **{"superresolution": "Light64", "mapping_lr_multiplier": 0.1, "channel_base": 64},
+    }
+    settings = [f"model.{key}={value}" for key, value in choices.items()]
+    config = build(case, *settings, *ALONE).generator.student_config
+    for key, value in choices.items():
+        assert getattr(config if hasattr(config, key) else config.predictor, key) == value
+    assert build(case, *settings[:1], *ALONE).result.camera_preset == "cars"
+    assert build(case, *ALONE).result.camera_preset == "ffhq"
+
+
 # What learns
 
 
@@ -302,6 +321,14 @@ def test_each_stage_trains_what_it_should(case: Path) -> None:
 
 def test_a_stage_alone(case: Path) -> None:
     imitation = build(case, *ALONE)
+    learning = {
+        id(parameter)
+        for group in imitation.optimizers["generator"].param_groups
+        for parameter in group["params"]
+    }
+    frozen = {id(p) for p in imitation.generator.mapping_network.parameters()}
+    assert {id(p) for p in imitation.generator.parameters()} == learning | frozen
+    assert not learning & frozen
     assert set(imitation.modules) == {"generator", "average", "curriculum", "signature"}
     numbers = [imitation.step(step) for step in range(5)]
     assert all(each["schedule/stage"] == 1 for each in numbers)
@@ -399,7 +426,7 @@ def test_the_first_pictures_have_the_teachers_mean(case: Path) -> None:
 def test_stage_2_begins_when_imitation_stops_improving() -> None:
     plan = resolve_plan("train.plateau=0.1", "train.plateau_kimg=0.008", "train.switch_kimg=1")
     curriculum, world = Curriculum(plan, CPU), World(CPU)
-    losses = [8.0, 6.0, 5.0, 5.0, 4.7, 4.7, 1.0]  # in pairs: 7, 5, 4.7
+    losses = [8.0, 6.0, 2.0, 2.0, 1.9, 1.9, 1.0]  # in pairs: 7, 2, 1.9
     since = []
     for step, loss in enumerate(losses):
         since.append(curriculum.since(step * BATCH))
@@ -421,10 +448,27 @@ def test_a_curriculum_goes_on_from_its_buffers() -> None:
         assert each.since(4 * BATCH) == 0
 
 
-def resolve_plan(*settings: str):  # type: ignore[no-untyped-def]
+def resolve_plan(*settings: str) -> DistillTrain:
     recipe = resolve(load("distill-toyheads", [f"train.batch={BATCH}", *settings]))
     assert isinstance(recipe, DistillRecipe)
     return recipe.train
+
+
+def test_raw_pictures_are_shown_as_in_the_teachers_training(case: Path) -> None:
+    """After the first block, where the super-resolution starts from that very size."""
+    task = build(case, "teacher.raw_resolution=32")
+    lesson = task.lessons(0)
+    for pictures in (lesson, task._draw(lesson)):
+        assert not torch.equal(pictures.image_raw, pictures.features[:, :3])
+
+
+def test_magnitudes_are_followed_while_the_student_learns(case: Path) -> None:
+    """Not while the discriminator learns alone."""
+    sizes = ("model.num_layers=4", "model.margin_size=4", "model.channel_base=64")
+    task = build(case, "model.network=stylegan3-t", *sizes, "train.switch_kimg=0.004")
+    for step, moves in enumerate((True, False)):
+        moved = {key.rpartition(".")[2] for key in changed(task, lambda n=step: task.step(n))}
+        assert ("magnitude_ema" in moved) == moves
 
 
 @pytest.mark.parametrize("kind", ["data", "teacher", "half"])
@@ -451,7 +495,7 @@ def test_halves() -> None:
 
 
 def test_the_discriminator_starts_as_the_teachers_or_anew(case: Path) -> None:
-    given = load_network_of(case.parent / "critic.safetensors")
+    given = load_network(case.parent / "critic.safetensors").state_dict()
     taken = build(case).modules["discriminator"].state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in taken.items())
     sizes = ("model.discriminator.channel_base=128", "model.discriminator.channel_max=4")
@@ -465,18 +509,9 @@ def test_the_discriminator_starts_as_the_teachers_or_anew(case: Path) -> None:
     assert float(build(case, "loss.ada_start=0.25").modules["ada"].state_dict()["pipe.p"]) == 0.25
 
 
-def load_network_of(path: Path) -> dict[str, Tensor]:
-    from nerfgan_cli.checkpoints.format import load_network
-
-    return load_network(path).state_dict()
-
-
 def test_a_teacher_that_is_a_run_brings_its_discriminator(
     tiny_recipe: Path, case: Path, tmp_path: Path
 ) -> None:
-    from training_case import newest
-    from training_case import read as read_eg3d
-
     run = tmp_path / "run"
     train_run(run, read_eg3d(tiny_recipe, "train.kimg=0.004"))
     task = build(case, f"teacher.model={run}", "teacher.discriminator=none")
@@ -494,7 +529,7 @@ def test_a_run_starts_from_another(case: Path, tmp_path: Path) -> None:
     first = tmp_path / "first"
     train_run(first, read(case, *ALONE, "train.kimg=0.008"))
     task = build(case, "train.stage=2", f"train.init={first}")
-    _, tensors = newest_of(first)
+    _, tensors = newest(first)
     for name in ("generator", "average"):
         for key, tensor in task.modules[name].state_dict().items():
             assert torch.equal(tensor, tensors[f"module.{name}.{key}"])
@@ -502,12 +537,8 @@ def test_a_run_starts_from_another(case: Path, tmp_path: Path) -> None:
     save_teacher(other, 5)
     with pytest.raises(WeightsError, match="student of another teacher"):
         build(case, f"train.init={first}", f"teacher.model={other}")
-
-
-def newest_of(folder: Path):  # type: ignore[no-untyped-def]
-    from training_case import newest
-
-    return newest(folder)
+    with pytest.raises(WeightsError, match=r"lacks .* that this recipe starts from"):
+        build(case, f"train.init={case.parent / 'teacher.safetensors'}")
 
 
 def test_what_a_run_leaves(case: Path, tmp_path: Path) -> None:
@@ -550,8 +581,12 @@ def test_a_cache_spares_the_teacher(case: Path, tmp_path: Path) -> None:
     for step in range(2, 6):
         task.step(step)
     assert not asked
-    other = build(case, *cached, *ALONE, "teacher.truncation=0.5").lessons
-    assert other.cache.folder != task.lessons.cache.folder  # type: ignore[union-attr]
+    folders = [
+        build(case, *cached, *ALONE, *settings).lessons.cache.folder  # type: ignore[union-attr]
+        for settings in ((), ("teacher.truncation=0.5",), ("train.seed=1",), ("train.batch_gpu=4",))
+    ]
+    assert folders[0] == task.lessons.cache.folder  # type: ignore[union-attr]
+    assert len(set(folders)) == 4
 
 
 def test_lessons_come_again_in_another_order() -> None:
@@ -587,12 +622,22 @@ def test_comparison_with_held_out_pictures(case: Path) -> None:
     assert shown == [False, True] * 3  # with each snapshot
 
 
-def drawn_by(student: Student, pair):  # type: ignore[no-untyped-def]
-    from nerfgan_cli.media import to_pixels
-
+def drawn_by(student: Student, pair: Pair) -> Pixels:
     ws = pair.w[:, None].expand(-1, student.num_ws, -1)
     with torch.no_grad():
         return to_pixels(student.draw(Subject(ws), pair.camera).image)
+
+
+def test_teacher_and_student_side_by_side(case: Path) -> None:
+    """Three views each, and grey where they agree."""
+    task = build(case, *ALONE)
+    both = comparison.compare(task.teacher, task.average)
+    assert both.shape[1] >= 9 * 64
+    assert not np.array_equal(*(both[-64:, 192 * n :][:, :64] for n in (0, 1)))
+    grey, white = (np.full((2, 2, 3), value, np.uint8) for value in (100, 255))
+    assert (comparison.difference(grey, grey) == 128).all()
+    assert (comparison.difference(grey, white) == 255).all()
+    assert (comparison.difference(white, grey) == 0).all()
 
 
 def test_psnr_in_closed_form() -> None:
@@ -607,7 +652,7 @@ def test_memory_can_be_estimated(case: Path) -> None:
 
     assert size("train.batch_gpu=4") == pytest.approx(2 * size("train.batch_gpu=2"), rel=0.02)
     assert size("train.stage=1") < size()
-    assert size("loss.perceptual=lpips-vgg") != size()
+    assert size("loss.perceptual=lpips-vgg", "train.precision=bf16") != size()
 
 
 @pytest.mark.parametrize("network", ["stylegan3-t", "stylegan2"])
@@ -630,6 +675,7 @@ def test_training_goes_on_after_a_snapshot(case: Path, tmp_path: Path, network: 
         (("loss.features=0", "loss.raw=0", "loss.image=0"), "nothing of .* imitates"),
         (("loss.perceptual=lpips",), "use one of lpips-vgg"),
         (("model.preset=papr",), "use one of paper"),
+        (("model.camera_preset=car",), "use one of ffhq, afhq, cars"),
         (("model.code_input=raw",), "standardized"),
         (("teacher.conditioning=none",), "use one of swapped"),
         (("loss.reals=both",), "use one of data, teacher, half"),

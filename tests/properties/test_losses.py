@@ -21,6 +21,7 @@ from nerfgan_cli.losses.features import smooth_l1
 from nerfgan_cli.losses.lpips import NETWORKS, Lpips, open_lpips, read_tensors
 from nerfgan_cli.losses.perceptual import Perceptual, direction_distance
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.training.precision import set_training_precision
 
 SHARED = Path(os.environ.get("NERFGAN_SHARED", Path(__file__).parents[3] / "shared"))
 SQUEEZE = SHARED / "weights" / "backbone" / "squeezenet1_1_features_caffe.pth"
@@ -133,6 +134,11 @@ def test_lpips_from_a_file(tmp_path: Path) -> None:
     assert not any(parameter.requires_grad for parameter in distance.parameters())
     pictures = torch.rand(2, 1, 3, 64, 64)
     assert distance(*pictures) > 0
+    exact = distance(*pictures)
+    set_training_precision(distance, "bf16", torch.device("cpu"))
+    assert distance(*pictures).dtype == torch.float32
+    torch.testing.assert_close(distance(*pictures), exact, rtol=0.05, atol=0)
+    assert not torch.equal(distance(*pictures), exact)
     heads = read_tensors(distance.heads)
     assert torch.equal(distance.measure.lin3.model[1].weight, heads["lin3.model.1.weight"])
 

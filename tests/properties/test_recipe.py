@@ -147,3 +147,50 @@ def test_published_settings() -> None:
         assert recipe.loss.swap_fade_kimg == 0
         assert recipe.train.init is not None
     assert cats.loss.ada_kimg == 100
+
+
+def write(folder: Path, **recipes: str) -> None:
+    for name, text in recipes.items():
+        (folder / f"{name}.toml").write_text(text)
+
+
+def test_a_recipe_takes_over_what_it_does_not_say(tmp_path: Path) -> None:
+    """Table by table, through several bases, of files beside it and of the package."""
+    (tmp_path / "below").mkdir()
+    write(
+        tmp_path,
+        first='base = "below/second.toml"\n[a]\nx = 1\n[a.b]\ny = 2',
+        bundled='base = "eg3d-ffhq512-64"\n[train]\nkimg = 7',
+    )
+    write(
+        tmp_path / "below",
+        second='base = "third.toml"\nkind = "k"\n[a]\nx = 3\nz = 3',
+        third="[a]\nx = 4\nu = 4\n[a.b]\ny = 4\nv = 4\n[c]\nw = 4",
+    )
+    assert load(str(tmp_path / "first.toml"), ["a.z=5"]) == {
+        "kind": "k",
+        "a": {"x": 1, "z": 5, "u": 4, "b": {"y": 2, "v": 4}},
+        "c": {"w": 4},
+    }
+    recipe = resolve(load(str(tmp_path / "bundled.toml")))
+    assert recipe == replace(
+        resolve(load("eg3d-ffhq512-64")), train=replace(recipe.train, kimg=7.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "error", "message"),
+    [
+        ('"loop.toml"', UsageError, r"is a base of its own"),
+        ('"own.toml"', UsageError, r"recipe own\.toml is a base of its own: change its base"),
+        ('"none.toml"', InputError, r"there is no recipe none\.toml"),
+        ('"eg3d-ffhq512"', UsageError, r"did you mean eg3d-ffhq512-64\?"),
+        ("7", UsageError, r"the base of the recipe .* cannot be 7: name a recipe"),
+    ],
+)
+def test_bases_that_cannot_be(
+    tmp_path: Path, base: str, error: type[Exception], message: str
+) -> None:
+    write(tmp_path, own=f"base = {base}", loop='base = "own.toml"')
+    with pytest.raises(error, match=message):
+        load(str(tmp_path / "own.toml"))

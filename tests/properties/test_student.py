@@ -91,6 +91,23 @@ def test_raw_image_is_the_first_three_features() -> None:
     assert out.image.shape == (2, 3, 128, 128)
 
 
+def test_raw_image_as_the_teachers_discriminator_knows_it() -> None:
+    """After the first block, where the official super-resolution works in place."""
+    student = make()
+    ws, camera = torch.randn(1, 14, 512), CAMERA.at(0.2)
+    plain, official = (
+        student.draw(student.prepare(ws), camera, official_raw=choice) for choice in (False, True)
+    )
+    enlarged = student.superresolution(plain.image_raw, plain.features, ws)
+    assert torch.equal(official.image_raw, enlarged.first_rgb)
+    assert torch.equal(official.image, plain.image)
+    assert torch.equal(official.features, plain.features)
+    assert not torch.equal(official.image_raw, plain.image_raw)
+    other = make(superresolution="Light128", predictor=SMALL, raw_resolution=32)
+    unchanged = other.draw(other.prepare(ws), camera, official_raw=True)
+    assert torch.equal(unchanged.image_raw, unchanged.features[:, :3])
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_batch_mates_change_nothing(preset: str) -> None:
     student = make(preset)

@@ -289,6 +289,9 @@ def test_weights_of_other_sizes_are_refused(tiny_recipe: Path, first_run: Path) 
         WeightsError, match=r"is \(12, .* and \(24, .* start from a model of the same"
     ):
         task.initialize()
+    deeper = build(tiny_recipe, f"train.init={first_run}", "model.generator.mapping_layers=3")
+    with pytest.raises(WeightsError, match=r"lacks 2 of the weights .*mapping\.fc2\.weight"):
+        deeper.initialize()
     with pytest.raises(InputError, match="no file runs/none"):
         build(tiny_recipe, "train.init=runs/none").initialize()
 
@@ -302,6 +305,21 @@ def test_pictures_of_another_size_are_refused(tiny_recipe: Path, tmp_path: Path)
 def test_slices_that_cannot_be_compared_are_refused(tiny_recipe: Path) -> None:
     with pytest.raises(UsageError, match=r"slices of 2 images .* groups of 4"):
         build(tiny_recipe, "model.discriminator.mbstd_group_size=4")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("model.discriminator.mbstd_group_size=0", r"mbstd_group_size of 0 is impossible"),
+        ("model.discriminator.freeze_layers=-1", r"freeze_layers of -1 is impossible"),
+        ("model.generator.camera_preset=moon", r"camera preset 'moon': use one of ffhq, afhq"),
+        ("model.generator.mapping_layers=0", r"mapping_layers of 0 is impossible"),
+        ("model.generator.volume.box_warp=0", r"a side of 0 is impossible"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(tiny_recipe: Path, setting: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read(tiny_recipe, setting)
 
 
 def test_foreign_cameras_are_told(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from nerfgan_cli.losses.occupancy import occupancy_loss
 from nerfgan_cli.nn.rays import camera_rays
 from nerfgan_cli.nn.superresolution import build_superresolution
 from nerfgan_cli.training.distributed import Slices, World
+from nerfgan_cli.training.estimate import estimate
 from nerfgan_cli.training.feed import open_data
-from nerfgan_cli.training.kinds import resolve
+from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.recipe_files import load
 from nerfgan_cli.training.schedules import learning_rate
 from nerfgan_cli.training.warm import EDGE, point_losses, trace
@@ -167,6 +168,14 @@ def test_the_mapping_network_learns_traits() -> None:
     assert "loss/occupancy" in task.step(40)
 
 
+def test_what_it_will_take_is_told_beforehand() -> None:
+    sizes = estimate(build_task(recipe(), World(torch.device("meta"))))
+    assert set(sizes.parameters) == {"generator", "readout"}
+    counts = [count for parts in sizes.parameters.values() for count in parts.values()]
+    assert sizes.training > 12 * sum(counts)  # the mapping network has two optimisers
+    assert sizes.activations > 0
+
+
 def test_learning_rate_rises_and_falls() -> None:
     rates = [learning_rate(n, 1, 10, 0.1) for n in (0, 500, 1000, 5000, 10_000, 20_000)]
     assert rates[0] == 0
@@ -183,6 +192,10 @@ def test_learning_rate_rises_and_falls() -> None:
         ("model.generator.raw_resolution=32", "raw_resolution to 64"),
         ("loss.crop=65", "make it smaller"),
         ("loss.shell=0", "use > 0"),
+        ("model.generator.plane_channels=0", "plane_channels of 0 is impossible"),
+        ("optim.lr=-1", r"optim\.lr of -1"),
+        ("optim.betas=[2.0, 3.0]", r"optim\.betas cannot be .*below 1"),
+        ("model.generator.camera_preset=moon", "use one of ffhq, afhq, cars"),
     ],
 )
 def test_impossible_recipes(setting: str, words: str) -> None:
