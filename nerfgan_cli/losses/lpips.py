@@ -4,7 +4,6 @@ The package `lpips` brings the learned weights of the layers, but not the networ
 is torchvision's: from a file, or fetched on first use.
 """
 
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -100,7 +99,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise InputError(f"there is no file {path}: check the path.")
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # whatever torch's safe reader refuses or stumbles over
         raise InputError(
             f"{path} holds no weights that torch reads safely: get the file again."
         ) from error

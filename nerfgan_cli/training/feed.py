@@ -100,9 +100,12 @@ def random_cameras(dataset: ImageSet, count: int, generator: torch.Generator) ->
 
 
 def leave_signals_to_parent(worker: int) -> None:
-    """Ctrl-C reaches all processes of a terminal; the parent finishes its step and ends us."""
+    """Ctrl-C reaches all processes of a terminal, and a cluster ends all of a job at once.
+
+    The parent finishes its step, saves, and ends us; should it die, torch notices and ends us too.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _explained(items: Iterator[Any]) -> Iterator[Any]:

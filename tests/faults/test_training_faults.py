@@ -209,6 +209,20 @@ def test_a_signal_saves_the_step_that_it_met(
     assert_same_run(folder, uninterrupted)
 
 
+def test_a_signal_to_all_processes_of_a_run(tiny_recipe: Path, tmp_path: Path) -> None:
+    """As a cluster sends it: those that read data must outlive the step."""
+    folder = tmp_path / "run"
+
+    def stopped() -> None:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(77))
+        at_call(2, eg3d_task, "follow", lambda: os.killpg(0, signal.SIGTERM))
+        train_run(folder, read(tiny_recipe, "data.workers=1"))
+
+    assert in_child(stopped) == 77
+    assert newest(folder)[0].step == 2
+
+
 def test_a_signal_that_is_ignored_stays_ignored(tiny_recipe: Path, tmp_path: Path) -> None:
     """As SIGHUP is under nohup."""
     folder = tmp_path / "run"
