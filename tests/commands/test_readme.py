@@ -13,7 +13,7 @@ from cli import ROOT  # of this folder
 
 README = ROOT / "README.md"
 SHELLS = ("console", "bash", "sh", "shell")
-SHORTER = {"video": ["--frames", "2"]}  # given last, it wins over the README's
+SHORTER = {"video": ["--frames", "2"], "train": ["--set", "train.video_frames=2"]}  # given last, it wins over the README's
 
 
 def shown_commands():
