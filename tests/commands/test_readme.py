@@ -13,7 +13,8 @@ from cli import ROOT  # of this folder
 
 README = ROOT / "README.md"
 SHELLS = ("console", "bash", "sh", "shell")
-SHORTER = {"video": ["--frames", "2"], "train": ["--set", "train.video_frames=2"]}  # given last, it wins over the README's
+# Given last, these win over the README's.
+SHORTER = {"video": ["--frames", "2"], "train": ["--set", "train.video_frames=2"]}
 
 
 def shown_commands():
