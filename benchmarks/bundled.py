@@ -25,9 +25,8 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.media import depth_to_image, tile, to_pixels, write_png
-from nerfgan_cli.metrics.toyheads import likeness, view_heads
+from nerfgan_cli.metrics.toyheads import HELD_OUT, likeness, view_heads
 
-HELD_OUT = 1 << 24
 YAWS = tuple(radians(yaw) for yaw in (-30, 0, 30))
 REPEATS = 5
 

@@ -5,6 +5,7 @@ import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,3 +146,16 @@ def in_child(work: Callable[[], object]) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def at_call(number: int, module: Any, name: str, act: Callable[[], object]) -> None:
+    """From now on, the n-th call of a function does something else first."""
+    original, calls = getattr(module, name), []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == number:
+            act()
+        return original(*arguments, **options)
+
+    setattr(module, name, counted)

@@ -19,6 +19,8 @@ from nerfgan_cli.generators.contract import Generator, Rendering
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.psnr import psnr
 
+HELD_OUT = 1 << 24  # index of a head that no run of a sensible length learns from
+
 
 class Likeness(NamedTuple):
     """Means over heads and views; lengths are in world units, a head is about 0.45 high."""

@@ -1,10 +1,14 @@
 """Adaptive strength of the discriminator's augmentation (StyleGAN2-ADA section 3; eg3d.md 9.6)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from nerfgan_cli.training.augment import AugmentPipe
 from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d import PhaseResult
+from nerfgan_cli.training.task import Numbers
 
 
 class Ada(nn.Module):
@@ -27,3 +31,16 @@ class Ada(nn.Module):
         total, count = world.sum(self.signs)
         self.pipe.p.add_((total / count - target).sign() * change).clamp_(min=0)
         self.signs.zero_()
+
+
+def phase_numbers(name: str, results: Sequence[PhaseResult], ada: Ada) -> Numbers:
+    """What a phase has to tell of its slices; the augmentation hears of real pictures' logits."""
+    numbers: Numbers = {f"loss/{name}": torch.stack([each.loss for each in results]).mean()}
+    for who in results[0].scores:
+        logits = torch.cat([each.scores[who] for each in results])
+        if who == "real":
+            ada.observe(logits)
+        if name == "discriminator":
+            numbers[f"scores/{who}"] = logits.mean()
+            numbers[f"signs/{who}"] = logits.sign().mean()
+    return numbers

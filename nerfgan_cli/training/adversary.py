@@ -6,11 +6,10 @@ student's pictures are those it was just taught with.
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
-from nerfgan_cli.training.ada import Ada
+from nerfgan_cli.training.ada import Ada, phase_numbers
 from nerfgan_cli.training.distill_recipe import DistillRecipe
 from nerfgan_cli.training.distributed import Slices, World
 from nerfgan_cli.training.eg3d import Exhibit, Moment, PhaseResult, judge, penalize
@@ -82,12 +81,4 @@ class Adversary:
             return result.loss.mean() * weight
 
         descend(self.optimizer, self.world, self.slices, loss_of)
-        numbers: Numbers = {f"loss/{name}": torch.stack([each.loss for each in results]).mean()}
-        for who in results[0].scores:
-            logits = torch.cat([each.scores[who] for each in results])
-            if who == "real":
-                self.ada.observe(logits)
-            if name == "discriminator":
-                numbers[f"scores/{who}"] = logits.mean()
-                numbers[f"signs/{who}"] = logits.sign().mean()
-        return numbers
+        return phase_numbers(name, results, self.ada)

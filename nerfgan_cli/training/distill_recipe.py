@@ -45,7 +45,7 @@ class DistillData(Data):
     """
 
     yaw_spread: float = 0.3  # of "spread": standard deviation, or half the width if uniform
-    pitch_spread: float = 0.155  # both are those of pi-GAN's faces
+    pitch_spread: float = 0.155  # the usual spread of aligned faces, as ToyHeads has it
     uniform: bool = False
 
     kinds: ClassVar[tuple[str, ...]] = (*DATA_KINDS, CAMERAS_ALONE)

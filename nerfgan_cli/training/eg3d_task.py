@@ -5,7 +5,7 @@ a batch of its own (the discriminator and R1 share the reals); then the average 
 augmentation adapts. What each phase computes is in `eg3d.py`, how numbers change in `schedules.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
-from nerfgan_cli.training.ada import Ada
+from nerfgan_cli.training.ada import Ada, phase_numbers
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d import (
     Latents,
@@ -192,18 +192,7 @@ class EG3DTask(Task):
             network.requires_grad_(network is phase.network)
         name = "generator" if phase.network is self.generator else "discriminator"
         descend(self.optimizers[name], self.world, self.slices, loss_of)
-        return self._tell(phase.name, results)
-
-    def _tell(self, name: str, results: Sequence[PhaseResult]) -> Numbers:
-        numbers: Numbers = {f"loss/{name}": torch.stack([each.loss for each in results]).mean()}
-        for who in results[0].scores:
-            logits = torch.cat([each.scores[who] for each in results])
-            if who == "real":
-                self.ada.observe(logits)
-            if name == "discriminator":
-                numbers[f"scores/{who}"] = logits.mean()
-                numbers[f"signs/{who}"] = logits.sign().mean()
-        return numbers
+        return phase_numbers(phase.name, results, self.ada)
 
     def _adapt(self) -> None:
         loss, batch = self.recipe.loss, self.recipe.train.batch

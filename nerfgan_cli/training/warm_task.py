@@ -25,7 +25,7 @@ from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.media import Picture, depth_to_image, tile, to_pixels
-from nerfgan_cli.metrics.toyheads import view_heads
+from nerfgan_cli.metrics.toyheads import HELD_OUT, view_heads
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.randomness import key, keyed
@@ -43,7 +43,6 @@ STARTED = ("generator", "average")  # what `train.init` can give weights to
 # What is solid needs densities of 60 and more; features would have to grow by as much, and with
 # them all that does not differ between heads.
 DENSITY_GAIN = 10.0
-HELD_OUT = 1 << 24  # index of a head that no run of a sensible length learns from
 SHOWN_HEADS = 8
 SHOWN_YAWS = (-30, 0, 30)  # degrees
 

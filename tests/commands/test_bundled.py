@@ -8,7 +8,7 @@ import pytest
 
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import BUNDLED, BUNDLED_FOLDER, find_model, installed
-from nerfgan_cli.metrics.toyheads import likeness
+from nerfgan_cli.metrics.toyheads import HELD_OUT, likeness
 from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.recipe_reader import parse_toml
 
@@ -41,7 +41,7 @@ def test_it_draws_without_a_word_about_models(nerfgan, tmp_path):
 def test_heads_are_those_of_their_latents_and_have_depth():
     """Floors well below what the card says, so that only a broken file fails."""
     yaws = [radians(yaw) for yaw in (-30, 30)]
-    found = likeness(load_model(find_model(None)), np.arange(1 << 24, (1 << 24) + 8), yaws, batch=8)
+    found = likeness(load_model(find_model(None)), np.arange(HELD_OUT, HELD_OUT + 8), yaws, batch=8)
     assert found.psnr > 15
     assert found.distinctness > 2
     assert found.depth_correlation > 0.5

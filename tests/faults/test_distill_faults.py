@@ -2,14 +2,13 @@
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from distill_case import build, read, save_teacher, write_case
-from training_case import in_child, newest, records, train_run
+from training_case import at_call, in_child, newest, records, train_run
 
 from nerfgan_cli.checkpoints import published
 from nerfgan_cli.checkpoints.format import save_model
@@ -79,19 +78,6 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     assert in_child(killed) == -signal.SIGKILL
     assert in_child(lambda: train_run(folder, recipe)) == 0
     assert_same_run(folder, uninterrupted[name])
-
-
-def at_call(number: int, module: Any, name: str, act: Callable[[], object]) -> None:
-    """From now on, the n-th call of a function does something else first."""
-    original, calls = getattr(module, name), []
-
-    def counted(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == number:
-            act()
-        return original(*arguments, **options)
-
-    setattr(module, name, counted)
 
 
 def test_a_run_continues_with_its_own_teacher_only(case: Path, tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from training_case import in_child, newest, read, records, train_run
+from training_case import at_call, in_child, newest, read, records, train_run
 
 from nerfgan_cli.checkpoints import container
 from nerfgan_cli.checkpoints.format import load_model
@@ -24,19 +23,6 @@ from nerfgan_cli.training.run import locked
 pytestmark = pytest.mark.usefixtures("quick_training")
 
 KILLED = -signal.SIGKILL
-
-
-def at_call(number: int, module: Any, name: str, act: Callable[[], object]) -> None:
-    """From now on, the n-th call of a function does something else first."""
-    original, calls = getattr(module, name), []
-
-    def counted(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == number:
-            act()
-        return original(*arguments, **options)
-
-    setattr(module, name, counted)
 
 
 def kill_myself() -> None:

@@ -14,7 +14,7 @@ from nerfgan_cli.data.toyheads.landmarks import landmarks
 from nerfgan_cli.data.toyheads.renderer import draw
 
 VERSION = 2  # of the pictures; raise it when any of them changes
-YAW_SPREAD, PITCH_SPREAD = 0.3, 0.155  # radians, standard deviations (pi-GAN, for faces)
+YAW_SPREAD, PITCH_SPREAD = 0.3, 0.155  # radians; usual for aligned faces
 LIMIT = 2.25  # standard deviations: farther out the drawing starts anew
 
 
