@@ -1,8 +1,8 @@
 """Losses of a supervised warm start: a volume is told what ToyHeads knows exactly.
 
 Along each ray of a view, points before the surface are empty and points just behind it are solid;
-near it they have its colour. In the second stage the ray is rendered as well, and compared in
-colour and distance; the super-resolution learns from the same rays.
+near it they have its colour. Later the ray is rendered as well and compared in colour and distance,
+and at last the super-resolution learns from what is rendered.
 """
 
 from typing import NamedTuple
@@ -68,23 +68,25 @@ def draw_depths(truth: RayTruth, loss: Loss, draws: torch.Generator | None) -> T
     return torch.cat([before, truth.end + loss.spread * near], dim=2)
 
 
-def picture_losses(
+def view_losses(
     generator: EG3D, subject: Subject, truth: Truth, traced: RayTruth, draws: torch.Generator | None
 ) -> dict[str, Tensor]:
-    """ "raw", "depth" and "image", [] each."""
-    crop = truth["raw"].shape[-1]
-    options = DrawOptions(resolution=crop, ray_chunk=crop**2, generator=draws)
+    """ "raw" and "depth", and "image" of parts, [] each."""
+    rays = truth["raw"].shape[-1]
+    options = DrawOptions(resolution=rays, ray_chunk=rays**2, generator=draws)
     rendered = generator.render(subject, Camera.from_label(truth["label"]), options)
-    features = rendered.features.mT.reshape(len(rendered.features), -1, crop, crop)
+    features = rendered.features.mT.reshape(len(rendered.features), -1, rays, rays)
     raw = features[:, :3]
     far = (rendered.depth[..., None] - traced.end).abs()
-    image = generator.superresolution.enlarge(raw, features, subject.ws).image
-    inner = slice(EDGE, -EDGE)
-    return {
+    losses = {
         "raw": (raw - truth["raw"]).abs().mean(),
         "depth": masked_mean(far, traced.seen),
-        "image": (image - truth["image"])[:, :, inner, inner].abs().mean(),
     }
+    if "image" in truth:
+        image = generator.superresolution.enlarge(raw, features, subject.ws).image
+        inner = slice(EDGE, -EDGE)
+        losses["image"] = (image - truth["image"])[:, :, inner, inner].abs().mean()
+    return losses
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from nerfgan_cli.training.adversarial_recipe import require_betas
 from nerfgan_cli.training.eg3d_recipe import require_sizes
 from nerfgan_cli.training.recipe import Recipe, Train, require
 
+STAGES = ("traits", "points", "views", "parts")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
@@ -25,8 +27,9 @@ class Model:
 class Loss:
     """[loss]: weights and where they apply. Colours are in [−1, 1], lengths in world units."""
 
-    traits_kimg: float = 20  # so long the mapping network alone
-    points_kimg: float = 12  # then points alone so long, then pictures too
+    traits_kimg: float = 14  # so long the mapping network alone
+    points_kimg: float = 6  # then so long points alone
+    views_kimg: float = 60  # then whole views too, coarsely; then parts of views, also enlarged
     traits_batch: int = 512  # heads per slice that the mapping network learns from
     looks: float = 4.0  # numbers of what is painted, which are few, beside those of the parts
     occupancy: float = 1.0
@@ -34,32 +37,37 @@ class Loss:
     raw: float = 4.0  # mean |difference| of the volume's picture
     depth: float = 4.0
     image: float = 2.0  # of the super-resolved picture
-    points_weight: float = 0.3  # of the points' losses beside pictures
+    points_weight: float = 0.3  # of the points' losses beside those of views
     thickness: float = 0.05  # of the layer whose opacity says "solid"
     spread: float = 0.02  # standard deviation of points about the surface
     shell: float = 0.03  # to either side of the surface; deeper is unknown
     points_per_ray: int = 4  # half of them free, half about the surface
-    crop: int = 32  # rays per side of a picture's part
+    rays: int = 16  # per side, spread over a whole view
+    crop: int = 24  # rays per side of a part
 
     def __post_init__(self) -> None:
         require("loss.traits_batch", self.traits_batch, 1)
-        for name in ("traits_kimg", "points_kimg", "occupancy", "colour", "raw", "depth", "image"):
+        for name in ("traits_kimg", "points_kimg", "views_kimg"):
+            require(f"loss.{name}", getattr(self, name), 0)
+        for name in ("occupancy", "colour", "raw", "depth", "image"):
             require(f"loss.{name}", getattr(self, name), 0)
         for name in ("thickness", "spread", "shell"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"loss.{name} of {getattr(self, name):g} is impossible: use > 0.")
         require("loss.points_per_ray", self.points_per_ray, 2)
+        require("loss.rays", self.rays, 4)
         require("loss.crop", self.crop, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    """[optim]: Adam. Rates are warmed up, then lowered along a cosine, twice: for traits, for all.
+    """[optim]: rates are warmed up, then lowered along a cosine, twice: for traits, for all.
 
     The mapping network's own multiplier of 0.01 makes it slow: its rates are higher.
     """
 
-    lr: float = 0.003
+    lr: float = 0.001  # Adam's
+    matrix_lr: float = 0.01  # of convolutions, which Muon steps (`training/muon.py`)
     mapping_lr: float = 0.02
     traits_lr: float = 3.0  # of the mapping network while it learns alone
     readout_lr: float = 0.05  # of the linear map that it learns with
@@ -72,7 +80,7 @@ class Optim:
     ema_rampup: float = 0.05  # early on, as a fraction of the images seen
 
     def __post_init__(self) -> None:
-        for name in ("lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"):
+        for name in ("lr", "matrix_lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"):
             require(f"optim.{name}", getattr(self, name), 0)
         require_betas("optim.betas", self.betas)
 
@@ -88,6 +96,14 @@ class WarmRecipe(Recipe):
     def first_drawn(self) -> int:
         """The first step after those of the traits."""
         return -int(-self.loss.traits_kimg * 1000 // self.train.batch)
+
+    def stage_at(self, step: int) -> str:
+        images = step * self.train.batch
+        for stage in STAGES[:-1]:
+            images -= getattr(self.loss, f"{stage}_kimg") * 1000
+            if images < 0:
+                return stage
+        return STAGES[-1]
 
     def __post_init__(self) -> None:
         config = self.model.generator

@@ -3,20 +3,20 @@
 A head of ToyHeads is a fixed function of a Gaussian vector, which serves as the latent z itself:
 the generator learns to draw that head from it.
 
-    traits     z → w ─→ numbers that state the head     the mapping network alone
-    points     z → w → planes → density, colour         at points near and before the surface
-    pictures   … → rays → picture and distance          of a part of the picture, also enlarged
+    traits   z → w ─→ numbers that state the head     the mapping network alone
+    points   z → w → planes → density, colour         at points near and before the surface
+    views    … → rays → colour and distance           of a few rays all over the picture
+    parts    … → picture → enlarged picture           of a part of it
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from math import radians
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.data.contract import ImageSet
@@ -28,12 +28,13 @@ from nerfgan_cli.media import Picture, depth_to_image, tile, to_pixels
 from nerfgan_cli.metrics.toyheads import HELD_OUT, view_heads
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.feed import open_data
+from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.randomness import key, keyed
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Task
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow
-from nerfgan_cli.training.warm import picture_losses, point_losses, trace
+from nerfgan_cli.training.warm import point_losses, trace, view_losses
 from nerfgan_cli.training.warm_recipe import Optim, WarmRecipe
 from nerfgan_cli.training.warm_traits import TraitReadout
 from nerfgan_cli.training.warm_truth import Truth, truths
@@ -47,6 +48,7 @@ SHOWN_HEADS = 8
 SHOWN_YAWS = (-30, 0, 30)  # degrees
 
 Losses = Mapping[str, Tensor]  # [] each
+Group = dict[str, Any]  # of an optimizer
 
 
 class Stage(NamedTuple):
@@ -129,7 +131,7 @@ class WarmTask(Task):
 
         def losses(index: int) -> Losses:
             draws = keyed(self.world.device, recipe.train.seed, "rays", step, index)
-            return self.drawing_losses(truth[index], draws)
+            return self.drawing_losses(truth[index], recipe.stage_at(step), draws)
 
         return Stage("drawing", rate, losses)
 
@@ -141,14 +143,14 @@ class WarmTask(Task):
         losses: Losses = self.readout(codes, heads_from_latent(z))
         return losses
 
-    def drawing_losses(self, truth: Truth, draws: torch.Generator | None) -> Losses:
+    def drawing_losses(self, truth: Truth, stage: str, draws: torch.Generator | None) -> Losses:
         device, generator = self.world.device, self.generator
         truth = {name: tensor.to(device, non_blocking=True) for name, tensor in truth.items()}
         subject = generator.prepare(self._mapping(truth["z"]))
         traced = trace(generator, truth)
         losses = point_losses(generator, subject, traced, self.recipe.loss, draws)
-        if "image" in truth:
-            losses |= picture_losses(generator, subject, truth, traced, draws)
+        if stage != "points":
+            losses |= view_losses(generator, subject, truth, traced, draws)
         return losses
 
     def _mapping(self, z: Tensor) -> Tensor:  # [B, L, w_dim]
@@ -161,10 +163,11 @@ class WarmTask(Task):
         if "looks" in losses:
             return table.looks * losses["looks"] + losses["parts"]
         points = table.occupancy * losses["occupancy"] + table.colour * losses["colour"]
-        if "image" not in losses:
+        if "raw" not in losses:
             return points
-        pictures = table.raw * losses["raw"] + table.depth * losses["depth"]
-        return table.points_weight * points + pictures + table.image * losses["image"]
+        views = table.raw * losses["raw"] + table.depth * losses["depth"]
+        total = table.points_weight * points + views
+        return total + table.image * losses["image"] if "image" in losses else total
 
     @property
     def result(self) -> Generator:
@@ -196,21 +199,33 @@ class WarmTask(Task):
         shapes["image"] = (3, crop * scale, crop * scale)
         truth = {name: torch.zeros(size, *shape, device=device) for name, shape in shapes.items()}
         truth["label"] = label.to(device)
-        return {"generator": lambda: self.weigh(self.drawing_losses(truth, None))}
+        return {"generator": lambda: self.weigh(self.drawing_losses(truth, "parts", None))}
 
 
-def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> dict[str, Adam]:
+def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> dict[str, Muon]:
     """For either half of the run; `full_lr` is a group's rate before it is scheduled."""
     mapping = list(generator.backbone.mapping.parameters())
-    ours = {id(parameter) for parameter in mapping}
-    others = [parameter for parameter in generator.parameters() if id(parameter) not in ours]
+    layers = (generator.backbone.synthesis, generator.superresolution)
+    drawn = [parameter for module in layers for parameter in module.parameters()]
+    matrices = [parameter for parameter in drawn if parameter.ndim == 4 and is_matrix(parameter)]
+    placed = {id(parameter) for parameter in (*mapping, *matrices)}
+    others = [parameter for parameter in generator.parameters() if id(parameter) not in placed]
 
-    def adam(*groups: tuple[list[nn.Parameter], float]) -> Adam:
-        tables = [{"params": parameters, "full_lr": lr} for parameters, lr in groups]
-        return Adam(tables, optim.lr, optim.betas, optim.eps, fused=True)
+    def group(parameters: Iterable[nn.Parameter], lr: float, matrices: bool = False) -> Group:
+        return {"params": list(parameters), "full_lr": lr, "matrices": matrices}
 
-    readouts = list(readout.parameters())
+    groups = {
+        "traits": [
+            group(mapping, optim.traits_lr),
+            group(readout.parameters(), optim.readout_lr),
+        ],
+        "drawing": [
+            group(mapping, optim.mapping_lr),
+            group(others, optim.lr),
+            group(matrices, optim.matrix_lr, matrices=True),
+        ],
+    }
     return {
-        "traits": adam((mapping, optim.traits_lr), (readouts, optim.readout_lr)),
-        "drawing": adam((mapping, optim.mapping_lr), (others, optim.lr)),
+        name: Muon(each, optim.lr, optim.betas, optim.eps, fused=True)
+        for name, each in groups.items()
     }

@@ -1,7 +1,8 @@
 """What a warm start learns from: heads of ToyHeads with their pictures and distances.
 
-For points a head is seen as a whole, coarsely and without antialiasing. For pictures a random part
-of the picture is seen at the generator's own scale.
+Points and views are those of few rays, spread over the whole picture and moved by a part of their
+distance, so that in time all of it is seen; what each of them meets is exact. A part is a random
+square of the picture at the generator's own scale, antialiased.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,8 +22,8 @@ from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.warm_recipe import WarmRecipe
 
 Truth = Mapping[str, Tensor]
-"""z [B, 64]; label [B, 25] of the part that is seen; raw [B, 3, r, r] and image [B, 3, R, R] in
-[−1, 1], the latter for pictures only; depth [B, 1, r, r], infinite where nothing is."""
+"""z [B, 64]; label [B, 25] of what is seen; raw [B, 3, r, r] and image [B, 3, R, R] in [−1, 1], the
+latter of parts only; depth [B, 1, r, r], infinite where nothing is."""
 
 
 class TruthSet(Dataset[Truth]):
@@ -38,12 +39,14 @@ class TruthSet(Dataset[Truth]):
         z = latents(recipe.data.seed, indices)
         heads = heads_from_latent(z)
         camera = Camera.from_label(self.data.labels(indices % len(self.data)))
-        crop, config = recipe.loss.crop, recipe.model.generator
-        drawn_before = (number // self.slices.count - recipe.first_drawn) * recipe.train.batch
-        if drawn_before < recipe.loss.points_kimg * 1000:
-            drawn = draw(heads, camera, crop, samples_per_side=1)
-            return {"z": z, "label": camera.label, "raw": drawn.image, "depth": drawn.depth}
         generator = keyed("cpu", recipe.train.seed, "crop", number)
+        if recipe.stage_at(number // self.slices.count) != "parts":
+            rays = recipe.loss.rays
+            left, top = (torch.rand(2, size, generator=generator) - 0.5) / rays
+            moved = camera.cropped(left, top, 1)
+            drawn = draw(heads, moved, rays, samples_per_side=1)
+            return {"z": z, "label": moved.label, "raw": drawn.image, "depth": drawn.depth}
+        crop, config = recipe.loss.crop, recipe.model.generator
         corners = torch.randint(config.raw_resolution - crop + 1, (2, size), generator=generator)
         left, top = corners / config.raw_resolution
         part = camera.cropped(left, top, crop / config.raw_resolution)

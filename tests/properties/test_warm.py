@@ -1,5 +1,6 @@
 """The supervised warm start: its truth, its losses, that it learns."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,6 +23,7 @@ from nerfgan_cli.training.warm_truth import TruthSet
 
 SMALL = (
     *("train.batch=4", "train.batch_gpu=4", "data.workers=0", "loss.crop=8"),
+    *("loss.rays=8", "loss.points_kimg=0", "loss.views_kimg=0", "optim.decay_kimg=76"),
     *("model.generator.channel_max=16", "model.generator.w_dim=32", "train.precision=fp32"),
     *("model.generator.plane_resolution=32", "optim.warmup_kimg=0", "loss.traits_kimg=0"),
     *("model.generator.volume.depth_resolution=6",),
@@ -80,7 +82,7 @@ def test_a_part_is_enlarged_like_the_whole() -> None:
 
 
 def test_truth_is_of_its_number_alone() -> None:
-    truths = truth_set(recipe("loss.points_kimg=0.012"))
+    truths = truth_set(recipe("loss.points_kimg=0.004", "loss.views_kimg=0.008"))
     first, again, second = truths[5], truths[5], truths[2]
     assert set(first) == {"z", "label", "raw", "depth", "image"}
     assert set(second) == {"z", "label", "raw", "depth"}
@@ -91,7 +93,7 @@ def test_truth_is_of_its_number_alone() -> None:
 
 
 def test_both_pictures_of_a_part_agree() -> None:
-    truth = truth_set(recipe("loss.points_kimg=0", "loss.crop=32"))[0]
+    truth = truth_set(recipe("loss.crop=32"))[0]
     reduced = torch.nn.functional.avg_pool2d(truth["image"], 2)
     assert (reduced - truth["raw"]).abs().mean() < 0.02
     assert (truth["raw"] - truth["raw"].flip(3)).abs().mean() > 0.05  # it is no plain colour
@@ -136,11 +138,22 @@ def test_losses_vanish_for_the_truth_alone(monkeypatch: pytest.MonkeyPatch) -> N
     assert right["occupancy"] < 0.05 < 3 < wrong["occupancy"]
 
 
+def test_rays_of_a_view_are_spread_over_it() -> None:
+    """And fall elsewhere each time, less than their distance away from their grid."""
+    truths = truth_set(recipe("loss.views_kimg=1"))
+    grid = open_data(recipe().data, 128).labels(np.arange(8))
+    shifts = [truths[n]["label"][:, [18, 21]] - grid[4 * n : 4 * n + 4, [18, 21]] for n in (0, 1)]
+    moved = torch.cat(shifts)
+    assert moved.abs().max() <= 0.5 / 8
+    assert moved.std(dim=0).min() > 0.1 / 8
+
+
 def test_it_learns() -> None:
-    """Both stages, on the same few heads."""
+    """All stages that draw, on the same few heads."""
     for settings, names in (
         (["loss.points_kimg=100"], ["occupancy", "colour"]),
-        (["loss.points_kimg=0"], ["raw", "depth", "image"]),
+        (["loss.views_kimg=100"], ["raw", "depth"]),
+        ([], ["raw", "depth", "image"]),
     ):
         made = recipe(*settings)
         task = WarmTask(made, World(torch.device("cpu")))
