@@ -4,19 +4,17 @@
 
 Heads beyond those it was trained on, from yaw −30°, 0° and 30°: pictures, distances, whether the
 head is the one that the latent stands for. The sheet shows the truth above the drawn pictures, and
-at the bottom exact and drawn depth. A frame is timed with and without mapping and planes.
+at the bottom exact above drawn depth. A frame is timed with and without mapping and planes.
 """
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 from math import radians
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
+from measuring import median_seconds
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -24,7 +22,7 @@ from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.media import depth_to_image, tile, to_pixels, write_png
+from nerfgan_cli.media import depth_to_image, enlarge, tile, to_pixels, write_png
 from nerfgan_cli.metrics.toyheads import HELD_OUT, likeness, view_heads
 
 YAWS = tuple(radians(yaw) for yaw in (-30, 0, 30))
@@ -39,21 +37,11 @@ def write_sheet(generator: Generator, path: Path) -> None:
         cells += [*to_pixels(view.image), *to_pixels(view.rendering.image)]
         if yaw == 0:
             exact, drawn = view.raw.depth, view.rendering.depth
-    cells += [
-        *to_pixels(depth_to_image(exact.nan_to_num(posinf=0))),
-        *to_pixels(depth_to_image(drawn)),
-    ]
+    farthest = exact[exact.isfinite()].max()
+    for depth in (exact.clamp(max=farthest), drawn):
+        pictures = to_pixels(depth_to_image(depth))
+        cells += [enlarge(picture, generator.img_resolution) for picture in pictures]
     write_png(tile(cells, 8), path)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    work()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return median(times)
 
 
 @torch.inference_mode()
@@ -70,8 +58,10 @@ def main() -> None:
     camera = PRESETS[generator.camera_preset].frontal()
     z = torch.zeros(1, generator.z_dim)
     subject = generator.prepare(generator.mapping(z, camera))
-    whole = seconds(lambda: generator.synthesis(generator.mapping(z, camera), camera))
-    turned = seconds(lambda: generator.draw(subject, camera))
+    whole = median_seconds(
+        lambda: generator.synthesis(generator.mapping(z, camera), camera), REPEATS
+    )
+    turned = median_seconds(lambda: generator.draw(subject, camera), REPEATS)
     threads = torch.get_num_threads()
     print(f"one frame, {threads} threads: {whole:.3f} s; {turned:.3f} s of the same subject")
     if arguments.out:

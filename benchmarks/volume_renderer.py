@@ -12,26 +12,18 @@ it on request), less what was resident before, that is without planes and librar
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from oracles import volume as plain
+from measuring import Memory, in_child, take_turns
+from plain import plain_render
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.nn.decoder import Decoder
 from nerfgan_cli.nn.rays import camera_rays
 from nerfgan_cli.nn.volume import draw_samples, ray_limits, render
 from nerfgan_cli.nn.volume_config import VolumeConfig
-from nerfgan_cli.ops.plane_axes import PLANE_AXES
 
 CONFIG = VolumeConfig()  # FFHQ: 48 + 48 samples
 RAY_CHUNK = 8192  # the contract's default
@@ -45,9 +37,6 @@ def build(resolution: int) -> dict[str, Renderer]:
     decoder = Decoder(32, 32).requires_grad_(False)
     decoder.net[2].weight *= 3  # a volume that is partly opaque, as in tests/goldens/fill.py
     decoder.net[2].bias += 2
-    layers = [
-        x for i in (0, 2) for x in (decoder.net[i].weight * gain(decoder, i), bias(decoder, i))
-    ]
     rays = camera_rays(PRESETS["ffhq"].at(yaw=0.3, pitch=0.1), resolution)
     limits = ray_limits(rays, CONFIG)
     draws = next(draw_samples(CONFIG, resolution**2, planes.device, None))
@@ -56,48 +45,19 @@ def build(resolution: int) -> dict[str, Renderer]:
         return render(planes, decoder, rays, limits, CONFIG, [draws], RAY_CHUNK)
 
     def twin() -> tuple[torch.Tensor, ...]:
-        out = plain.render(
-            planes,
-            layers,
-            *rays,
-            *limits,
-            draws.jitter[..., None],
-            draws.u,
-            box_warp=CONFIG.box_warp,
-            axes=PLANE_AXES[CONFIG.plane_axes],
-        )
-        return out.features, out.depth[..., 0], out.weight[..., 0]
+        return plain_render(planes, decoder, rays, limits, CONFIG, [draws])
 
     return {"ours": ours, "plain": twin}
-
-
-def gain(decoder: Decoder, index: int) -> float:
-    return decoder.net[index].weight_gain
-
-
-def bias(decoder: Decoder, index: int) -> torch.Tensor:
-    return decoder.net[index].bias * decoder.net[index].bias_gain
-
-
-def memory(field: str) -> float:
-    """VmRSS (now) or VmHWM (highest) of this process, in MB."""
-    lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
-    return next(int(line[1]) for line in lines if line[0] == f"{field}:") / 1000
 
 
 def peak_memory(name: str, resolution: int) -> float:
     """MB that one rendering adds to the memory of this process."""
     build(8)[name]()  # loads code and starts threads
-    renderer = build(resolution)[name]
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-    before = memory("VmRSS")
-    renderer()
-    return memory("VmHWM") - before
+    return Memory(torch.device("cpu")).added(build(resolution)[name])
 
 
 def peak_in_own_process(name: str, resolution: int, threads: int) -> float:
-    command = [sys.executable, __file__, "--peak", name, str(resolution), "--threads", str(threads)]
-    return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+    return float(in_child(__file__, "--peak", name, resolution, "--threads", threads))
 
 
 def compare(resolution: int, repeats: int, threads: int) -> None:
@@ -106,12 +66,7 @@ def compare(resolution: int, repeats: int, threads: int) -> None:
     difference = max(
         (a - b).abs().max().item() for a, b in zip(outputs["ours"], outputs["plain"], strict=True)
     )
-    seconds: dict[str, list[float]] = {name: [] for name in renderers}
-    for _ in range(repeats):
-        for name, renderer in renderers.items():
-            start = time.perf_counter()
-            renderer()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = take_turns(renderers, repeats)
     median = {name: statistics.median(times) for name, times in seconds.items()}
     peak = {name: peak_in_own_process(name, resolution, threads) for name in renderers}
     print(f"{resolution}² rays, 48 + 48 samples, {threads} threads")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from nerfgan_cli.cameras import LABEL_SIZE, Camera, validate
+from nerfgan_cli.camera_presets import LABEL_SIZE
+from nerfgan_cli.cameras import Camera, validate
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.files import replacing
 

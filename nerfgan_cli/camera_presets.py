@@ -1,9 +1,13 @@
 """The published cameras of each domain, as numbers (eg3d.md 1.1 and 1.5); needs no torch.
 
-`cameras.PRESETS` has the same, ready to draw from.
+`cameras.PRESETS` has the same, ready to draw from. Also what networks see of a camera.
 """
 
 from typing import NamedTuple
+
+from nerfgan_cli.errors import WeightsError
+
+LABEL_SIZE = 25  # 16 of cam2world, 9 of the intrinsics, both row-major
 
 
 class PresetNumbers(NamedTuple):
@@ -21,3 +25,12 @@ NUMBERS = {
     "cars": PresetNumbers(pivot=(0.0, 0.0, 0.0), radius=1.3, focal=525 / 512),
     "cars-video": PresetNumbers(pivot=(0.0, 0.0, 0.0), radius=1.7, focal=1.7074),
 }
+
+
+def require_label(c_dim: int) -> None:
+    """A network sees the whole label of a camera, or none."""
+    if c_dim not in (LABEL_SIZE, 0):
+        raise WeightsError(
+            f"a network cannot see {c_dim} numbers of a camera: "
+            f"set c_dim to {LABEL_SIZE}, or use another model."
+        )

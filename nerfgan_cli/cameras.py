@@ -19,13 +19,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from nerfgan_cli.camera_presets import NUMBERS
+from nerfgan_cli.camera_presets import LABEL_SIZE, NUMBERS
 from nerfgan_cli.errors import InputError
 
 Angle: TypeAlias = float | Sequence[float] | Tensor  # radians, one or [B]
 Point: TypeAlias = tuple[float, float, float]
 
-LABEL_SIZE = 25  # 16 of cam2world, 9 of the intrinsics, both row-major
 ORIGIN: Point = (0.0, 0.0, 0.0)
 UP: Point = (0.0, 1.0, 0.0)
 

@@ -36,6 +36,6 @@ class UnsafeFileError(NerfganError):
 
 
 class DivergedError(NerfganError):
-    """A training run or an optimisation produced NaN or infinite values."""
+    """A training run or an optimisation produced NaN, infinite or enormous values."""
 
     exit_code = 6

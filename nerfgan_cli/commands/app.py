@@ -34,6 +34,7 @@ from nerfgan_cli.commands.options import Device, DeviceName, Json
 from nerfgan_cli.errors import NerfganError, UsageError
 
 VERBS = {
+    "demo": "Distil a small student in minutes, and write a page about it.",
     "image": "Draw pictures of seeds, from any camera.",
     "video": "Draw a video in which the camera moves around seeds.",
     "train": "Train a recipe, or continue its run.",

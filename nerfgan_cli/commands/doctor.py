@@ -27,17 +27,6 @@ OPTIONAL = {  # package, and what needs it
     "insightface": "cropping photographs, and the identity metric",
     "scikit-image": "meshes",
 }
-HUB = "https://download.pytorch.org/models"
-# File, what needs it, where its authors publish it (weights of networks that measure).
-MEASURING = (
-    (
-        "pt_inception-2015-12-05-6726825d.pth",
-        "FID and KID",
-        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights",
-    ),
-    ("alexnet-owt-7be5be79.pth", "LPIPS with AlexNet", HUB),
-    ("vgg16-397923af.pth", "LPIPS with VGG16", HUB),
-)
 FACE_PACKS = "https://github.com/deepinsight/insightface/releases/download/model-zoo"
 
 
@@ -154,6 +143,9 @@ def check_ffmpeg() -> Iterator[Check]:
 
 
 def check_optional() -> Iterator[Check]:
+    from nerfgan_cli.checkpoints.measuring import MEASURING
+    from nerfgan_cli.checkpoints.published import find
+
     packs = Path("~/.insightface/models").expanduser()
     found = sorted(folder.name for folder in packs.glob("*") if any(folder.glob("*.onnx")))
     if found:
@@ -162,18 +154,19 @@ def check_optional() -> Iterator[Check]:
         remedy = f"unpack {FACE_PACKS}/buffalo_l.zip (non-commercial) into {packs / 'buffalo_l'}"
         need = f"none in {packs}; needed for cropping photographs, and the identity metric"
         yield Check("optional parts", "insightface models", "missing", need, remedy)
-    hub = Path(os.environ.get("TORCH_HOME") or "~/.cache/torch").expanduser() / "hub/checkpoints"
-    for name, need, address in MEASURING:
-        places = [folder / name for folder in (weights_folder(), hub)]
-        place = next((place for place in places if place.is_file()), None)
+    for file in MEASURING:
+        place = find(file)
         if place is not None:
-            yield Check("optional parts", name, "ok", f"{_size(place)} at {place}")
+            yield Check("optional parts", file.name, "ok", f"{_size(place)} at {place}")
         else:
-            remedy = f"download {address}/{name} into {weights_folder()}"
-            yield Check("optional parts", name, "missing", f"needed for {need}", remedy)
+            need = f"needed for {file.purpose}"
+            remedy = f"download {file.address} into {weights_folder()}"
+            yield Check("optional parts", file.name, "missing", need, remedy)
 
 
 def check_weights() -> Iterator[Check]:
+    from nerfgan_cli.checkpoints.measuring import MEASURING
+
     folder = weights_folder()
     for name, about in BUNDLED.items():
         file = installed(name)
@@ -187,7 +180,7 @@ def check_weights() -> Iterator[Check]:
             yield Check("weights", name, "ok", f"{_size(file)} at {file}")
         else:
             yield Check("weights", name, "missing", ZOO[name].about, ZOO[name].remedy)
-    known = set(named.values()) | {folder / name for name, _, _ in MEASURING}
+    known = set(named.values()) | {folder / file.name for file in MEASURING}
     for file in sorted(folder.glob("*")):
         if file.is_file() and file not in known:
             yield Check("weights", file.name, "ok", f"{_size(file)} at {file}")

@@ -125,4 +125,5 @@ def counted(count: int, noun: str) -> str:
 
 def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The result of a command on standard output: for a program or for a person."""
-    typer.echo(json.dumps(result, indent=2) if as_json else text)
+    shown = json.dumps(result, indent=2) if as_json else text
+    typer.echo(shown.encode(errors="backslashreplace").decode())  # names of files may be no text

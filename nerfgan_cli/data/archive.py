@@ -13,7 +13,7 @@ from nerfgan_cli.cameras import Camera, find_problems
 from nerfgan_cli.data.contract import ImageSet, Item
 from nerfgan_cli.data.labels import FILE, Labels, read_labels
 from nerfgan_cli.data.pictures import BadPictureError, decode, find_flaws, is_picture, open_picture
-from nerfgan_cli.data.storage import open_storage
+from nerfgan_cli.data.storage import open_storage, repeated
 from nerfgan_cli.errors import InputError
 
 REMEDY = "see nerfgan data check"
@@ -22,13 +22,15 @@ REMEDY = "see nerfgan data check"
 class ImageArchive(ImageSet):
     """Square RGB pictures of one size, sorted by name, each with its camera.
 
-    Whatever is wrong with the labels or with the first picture is told at once; another picture
-    that is not like the first is told when it is read.
+    Whatever is wrong with the names, with the labels or with the first picture is told at once;
+    another picture that is not like the first is told when it is read.
     """
 
     def __init__(self, path: Path) -> None:
         self.storage = open_storage(path)
         self.name = path.stem
+        for name in repeated(self.storage.names):
+            raise self._unsuitable(name, "the zip holds it several times: keep one")
         self.pictures = [name for name in self.storage.names if is_picture(name)]
         if not self.pictures:
             raise InputError(f"{path} holds no pictures: give a folder or a zip that does.")
@@ -57,7 +59,8 @@ class ImageArchive(ImageSet):
     def _fingerprint(self) -> str:
         digest = sha256(self._labels.tobytes())
         for name in self.pictures:
-            digest.update(f"{name}\0{self.storage.stamp(name)}\0".encode())
+            text = f"{name}\0{self.storage.stamp(name)}\0"
+            digest.update(text.encode(errors="surrogateescape"))  # as the system names its files
         return digest.hexdigest()
 
     def _first_side(self) -> int:

@@ -55,4 +55,7 @@ def read_replicas(path: Path, archive: ImageArchive) -> NDArray[np.int64]:
             f"{archive.storage.path}: give the one that belongs to it."
         )
     by_name = dict(zip(names, counts, strict=True))
-    return np.array([by_name[name] for name in archive.pictures], dtype=np.int64)
+    own = np.array([by_name[name] for name in archive.pictures], dtype=np.int64)
+    if not own.any():
+        raise InputError(f"{path} leaves no picture of {archive.storage.path}: raise some counts.")
+    return own

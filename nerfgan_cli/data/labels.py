@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nerfgan_cli.cameras import LABEL_SIZE
+from nerfgan_cli.camera_presets import LABEL_SIZE
 from nerfgan_cli.data.storage import Storage, repeated
 from nerfgan_cli.errors import InputError
 

@@ -5,6 +5,7 @@ A zip is opened once per process, so that workers that were forked do not share 
 """
 
 import os
+import struct
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -13,6 +14,11 @@ from typing import IO, Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from nerfgan_cli.errors import InputError
+
+try:
+    from lzma import LZMAError
+except ImportError:  # Python may be built without it; zipfile then says so
+    LZMAError = BadZipFile  # type: ignore[misc, assignment]
 
 LARGEST_FILE = 1 << 30  # bytes; the labels of a quarter of a million pictures take a tenth of it
 TAIL = 64  # bytes; those of a PNG hold a checksum of all its pixels
@@ -48,7 +54,10 @@ class Storage(ABC):
 
 
 # What zipfile raises for damaged, encrypted and exotically compressed entries, and the system.
-READ_ERRORS = (OSError, EOFError, BadZipFile, zlib.error, RuntimeError, NotImplementedError)
+READ_ERRORS = (
+    *(OSError, EOFError, RuntimeError, NotImplementedError, UnicodeDecodeError, struct.error),
+    *(BadZipFile, zlib.error, LZMAError),
+)
 
 
 def unreadable(path: Path, name: str, error: Exception) -> InputError:
@@ -86,7 +95,7 @@ class Zip(Storage):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: tuple[int, ZipFile] | None = None
-        self.names = sorted(info.filename for info in self._zip.infolist() if not info.is_dir())
+        self.names = sorted(name for name in self._zip.namelist() if not name.endswith("/"))
 
     @property
     def _zip(self) -> ZipFile:

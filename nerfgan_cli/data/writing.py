@@ -61,6 +61,8 @@ class BadPicturesError(InputError):
 Draw = Callable[[list[int]], list[Image.Image]]
 Result: TypeAlias = tuple[list[int], Bad | None]  # a group, and what is wrong with all of it
 Progress = Callable[[Iterable[Result], int], Iterable[Result]]
+# `ordered_map`, or the one in processes.
+Spread = Callable[[Callable[[list[int]], Result], list[list[int]], int], Iterable[Result]]
 
 
 def write_data_set(
@@ -71,6 +73,7 @@ def write_data_set(
     workers: int,
     skip_bad: bool,
     progress: Progress,
+    spread: Spread = ordered_map,
 ) -> tuple[list[Entry], list[Bad]]:
     """Writes a zip in EG3D's format; returns what is in it, and what could not be used."""
     unfinished = unfinished_folder(out)
@@ -82,7 +85,7 @@ def write_data_set(
         make_folder(unfinished)
         good: list[Entry] = []
         bad: list[Bad] = []
-        work = ordered_map(partial(finish, unfinished, entries, draw), groups, workers)
+        work = spread(partial(finish, unfinished, entries, draw), groups, workers)
         for numbers, problem in progress(work, len(groups)):
             if problem is None:
                 good += [entries[number] for number in numbers]

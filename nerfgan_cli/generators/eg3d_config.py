@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from math import dist
 from typing import Any
 
-from nerfgan_cli.camera_presets import NUMBERS
+from nerfgan_cli.camera_presets import NUMBERS, require_label
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.nn.volume_config import VolumeConfig
 
@@ -59,6 +59,7 @@ class EG3DConfig:
             raise InputError(
                 f"unknown camera preset {self.camera_preset!r}: use one of {', '.join(NUMBERS)}."
             )
+        require_label(self.c_dim)
 
     @staticmethod
     def from_official(

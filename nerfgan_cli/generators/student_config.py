@@ -7,6 +7,7 @@ What the paper leaves open is a field here. Defaults follow the recommendations 
 from dataclasses import dataclass, field, replace
 from math import log2
 
+from nerfgan_cli.camera_presets import require_label
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import HALF_PRECISION_CLAMP, EG3DConfig
 
@@ -25,6 +26,9 @@ class LatentConfig:
     num_ws: int = 14  # of the released 256² tri-plane backbones
     mapping_layers: int = 2
     conditioning_scale: float = 1.0  # of the camera that the mapping sees; 0: it sees none
+
+    def __post_init__(self) -> None:
+        require_label(self.c_dim)
 
 
 @dataclass(frozen=True)

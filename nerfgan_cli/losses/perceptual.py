@@ -1,7 +1,8 @@
 """How far apart two pictures are to a network that looks at them (Zhang et al. 2018).
 
-There are two forms: LPIPS (`lpips.py`), a network trained on photographs, and the features of a
-discriminator (`discriminator_distance.py`), which nobody has to download.
+There are three forms: LPIPS (`lpips.py`) and VGG16's features as they are (`vgg16_l1.py`), by
+networks trained on photographs, and the features of a discriminator (`discriminator_distance.py`),
+which nobody has to download.
 """
 
 from abc import ABC, abstractmethod

@@ -8,7 +8,8 @@ label is the reproduction of the paper, and the Fourier code of the viewing angl
 import torch
 from torch import Tensor, nn
 
-from nerfgan_cli.cameras import LABEL_SIZE, Camera, angles_from_pose
+from nerfgan_cli.camera_presets import LABEL_SIZE
+from nerfgan_cli.cameras import Camera, angles_from_pose
 from nerfgan_cli.errors import UsageError
 
 FOURIER_BANDS = 4  # angles are multiplied by 1, 2, 4, 8

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from nerfgan_cli.camera_presets import require_label
 from nerfgan_cli.nn.channels import CHANNEL_BASE, CHANNEL_MAX
 
 
@@ -17,6 +18,9 @@ class DiscriminatorConfig:
     mbstd_group_size: int = 4
     disc_c_noise: float = 0  # noise on the label, in standard deviations of the batch
     freeze_layers: int = 0  # convolutions that are not trained, from the highest resolution down
+
+    def __post_init__(self) -> None:
+        require_label(self.c_dim)
 
     @classmethod
     def from_release(cls, init_kwargs: dict[str, Any]) -> "DiscriminatorConfig":

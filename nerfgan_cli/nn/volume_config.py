@@ -32,6 +32,11 @@ class VolumeConfig:
             raise InputError(
                 f"rays from {limits[0]} to {limits[1]} make no sense: use numbers, or 'auto' twice."
             )
+        if limits != ("auto", "auto") and not float(self.ray_start) < float(self.ray_end):
+            raise InputError(
+                f"rays from {limits[0]} to {limits[1]} have no length: "
+                "make ray_start smaller than ray_end."
+            )
         if not self.box_warp > 0:
             raise InputError(f"a volume with a side of {self.box_warp:g} is impossible: use > 0.")
         if self.depth_resolution < FEWEST_COARSE or self.depth_resolution_importance < 0:

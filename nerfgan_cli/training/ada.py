@@ -14,7 +14,9 @@ from nerfgan_cli.training.task import Numbers
 class Ada(nn.Module):
     """Raises the probability of each augmentation while the discriminator is too sure of reals."""
 
-    signs: Tensor  # [2]: sum of the signs of reals' logits since the last change, their number
+    # [2]: sum of the signs of reals' logits since the last change, their number; of the reals that
+    # this process saw.
+    signs: Tensor
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -31,6 +33,16 @@ class Ada(nn.Module):
         total, count = world.sum(self.signs)
         self.pipe.p.add_((total / count - target).sign() * change).clamp_(min=0)
         self.signs.zero_()
+
+    def gather(self, world: World) -> None:
+        """Before the first process saves its state: it takes over the signs of all others."""
+        world.sum(self.signs)
+        self.leave_to_first(world)
+
+    def leave_to_first(self, world: World) -> None:
+        """After a state is restored in all processes: its signs are there once, not in each."""
+        if not world.first:
+            self.signs.zero_()
 
 
 def phase_numbers(name: str, results: Sequence[PhaseResult], ada: Ada) -> Numbers:

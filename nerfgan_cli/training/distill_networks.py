@@ -5,17 +5,20 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
-from torch.optim import Adam
+from torch import nn
 
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
-from nerfgan_cli.losses.lpips import Lpips, open_lpips
+from nerfgan_cli.losses.imagenet import ImageNetDistance
+from nerfgan_cli.losses.lpips import Lpips
 from nerfgan_cli.losses.perceptual import Perceptual
+from nerfgan_cli.losses.vgg16_l1 import Vgg16L1
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
 from nerfgan_cli.training.distill_recipe import DistillRecipe, Optim
+from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.recipe_reader import to_plain
 
@@ -63,23 +66,37 @@ def build_perceptual(
         discriminator = deepcopy(given())  # that of stage 2 goes on learning
         set_training_precision(discriminator, precision, device)
         return DiscriminatorDistance(discriminator).to(device)
-    network, file = loss.perceptual.removeprefix("lpips-"), loss.perceptual_weights
-    weights = None if file is None else Path(file).expanduser()
-    distance = (
-        Lpips(network) if device.type == "meta" else open_lpips(network, weights, ALTERNATIVE)
+    distance: ImageNetDistance = (
+        Vgg16L1()
+        if loss.perceptual == "vgg16-l1"
+        else Lpips(loss.perceptual.removeprefix("lpips-"))
     )
+    if device.type != "meta":
+        file = loss.perceptual_weights
+        distance.obtain(None if file is None else Path(file).expanduser(), ALTERNATIVE)
     set_training_precision(distance, precision, device)
     return distance.to(device)
 
 
-def build_optimizer(student: Student, optim: Optim) -> Adam:
-    """The groups are what is new and the super-resolution; their rates are set in each step."""
-    trained = [p for p in student.parameters() if p.requires_grad]
-    others = {id(parameter) for parameter in student.superresolution.parameters()}
-    own = [parameter for parameter in trained if id(parameter) not in others]
-    enlarging = [parameter for parameter in trained if id(parameter) in others]
-    groups = [{"params": own}, {"params": enlarging}]
-    return Adam(groups, optim.lr, optim.betas, optim.eps, fused=True)
+def build_optimizer(student: Student, optim: Optim) -> Muon:
+    """Each group's `rate` is the key of [optim] by which its rate is set in each step."""
+    groups: dict[str, list[nn.Parameter]] = {"lr": [], "sr_lr": [], "matrix_lr": []}
+    enlarging = {id(parameter) for parameter in student.superresolution.parameters()}
+    for parameter in student.parameters():
+        if not parameter.requires_grad:
+            continue
+        if id(parameter) in enlarging:
+            groups["sr_lr"].append(parameter)
+        elif optim.matrix_lr is not None and parameter.ndim == 4 and is_matrix(parameter):
+            groups["matrix_lr"].append(parameter)
+        else:
+            groups["lr"].append(parameter)
+    tables = [
+        {"params": parameters, "rate": name, "matrices": name == "matrix_lr"}
+        for name, parameters in groups.items()
+        if parameters
+    ]
+    return Muon(tables, optim.lr, optim.betas, optim.eps, fused=True)
 
 
 def refuse_foreign(student: Student, teacher: EG3D, source: str) -> None:

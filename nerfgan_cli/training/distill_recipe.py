@@ -4,6 +4,7 @@ Defaults are the paper's and, where it leaves something open, the recommendation
 10.2, whose numbers stand in brackets. Cameras' angles are radians.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from nerfgan_cli.training.recipe import DATA_KINDS, PRECISIONS, Data, Recipe, Tr
 
 CAMERAS_ALONE = "spread"
 CONDITIONINGS = ("swapped", "same", "frontal")
-PERCEPTUALS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "discriminator")
+PERCEPTUALS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "vgg16-l1", "discriminator")
 REALS = ("data", "teacher", "half")
 STARTS = ("teacher", "scratch")
 
@@ -49,11 +50,20 @@ class DistillData(Data):
     uniform: bool = False
 
     kinds: ClassVar[tuple[str, ...]] = (*DATA_KINDS, CAMERAS_ALONE)
+    owners: ClassVar[Mapping[str, str]] = {
+        **Data.owners,
+        **dict.fromkeys(("yaw_spread", "pitch_spread", "uniform"), CAMERAS_ALONE),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("yaw_spread", "pitch_spread"):
             require(f"data.{name}", getattr(self, name), 0)
+
+    def refuse_idle_keys(self) -> None:
+        """Cameras alone may stand in for the pictures that any recipe names: its keys can stay."""
+        if self.kind != CAMERAS_ALONE:
+            super().refuse_idle_keys()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +154,7 @@ class Loss(AdversarialLoss):
     features_beta: float = 1.0  # (17)
     features_rgb: float = 1.0  # weight of a channel of the picture beside another's
     perceptual: str = "lpips-vgg"  # (16)
-    perceptual_weights: str | None = None  # file of LPIPS's network; none: found or fetched
+    perceptual_weights: str | None = None  # file of its network; none: found or fetched
     perceptual_size: int | None = None  # to which larger pictures are reduced
     consistency_tolerance: float = 0.03  # world units by which depths may disagree
     freeze_superresolution: bool = False  # it stays the teacher's
@@ -178,13 +188,15 @@ class Loss(AdversarialLoss):
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    """[optim]: Adam (10), and the averaging of the student (12)."""
+    """[optim]: Adam (10), Muon if `matrix_lr` says so, and the averaging of the student (12)."""
 
     lr: float = 0.0025  # of what is new in the student
     sr_lr: float = 0.001  # of the super-resolution, which starts as the teacher's
+    matrix_lr: float | None = None  # of new convolutions, by `training/muon.py`; none: as the rest
     betas: tuple[float, float] = (0.0, 0.99)
     first_lr: float | None = None  # the same in stage 1; none: as in stage 2
     first_sr_lr: float | None = None
+    first_matrix_lr: float | None = None
     first_betas: tuple[float, float] | None = None
     discriminator_lr: float = 0.002
     eps: float = 1e-8
@@ -200,18 +212,19 @@ class Optim:
             require_betas("optim.first_betas", self.first_betas)
         for name in ("lr", "sr_lr", "discriminator_lr", "eps", "last_lr", "ema_kimg"):
             require(f"optim.{name}", getattr(self, name), 0)
+        if self.first_matrix_lr is not None and self.matrix_lr is None:
+            raise UsageError(
+                "optim.first_matrix_lr is for Muon, which both stages have or none: "
+                "set optim.matrix_lr too."
+            )
 
-    def adam(self, stage: int) -> tuple[float, float, tuple[float, float]]:
-        """Rates of the new parts and of the super-resolution, and the betas."""
-        usual = self.lr, self.sr_lr, self.betas
+    def at(self, stage: int) -> "Optim":
+        """Itself, with the rates and betas of this stage in place of stage 2's."""
         if stage == 2:
-            return usual
-        lr, sr_lr, betas = self.first_lr, self.first_sr_lr, self.first_betas
-        return (
-            usual[0] if lr is None else lr,
-            usual[1] if sr_lr is None else sr_lr,
-            usual[2] if betas is None else betas,
-        )
+            return self
+        names = ("lr", "sr_lr", "matrix_lr", "betas")
+        first = {name: getattr(self, f"first_{name}") for name in names}
+        return replace(self, **{name: value for name, value in first.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,6 +132,12 @@ class DistillTask(Task):
 
     def begin(self, step: int) -> None:
         self.signature.verify()
+        if self.adversary is not None:
+            self.adversary.ada.leave_to_first(self.world)
+
+    def gather(self) -> None:
+        if self.adversary is not None:
+            self.adversary.ada.gather(self.world)
 
     def step(self, step: int) -> Numbers:
         batch = self.recipe.train.batch
@@ -208,12 +214,10 @@ class DistillTask(Task):
         return losses
 
     def _set_rates(self, images: int, stage: int) -> None:
-        optim = self.recipe.optim
-        lr, sr_lr, betas = optim.adam(stage)
+        optim = self.recipe.optim.at(stage)
         rate = learning_rate(images, optim.warmup_kimg, optim.decay_kimg, optim.last_lr)
-        groups = self.optimizers["generator"].param_groups
-        for group, full in zip(groups, (lr, sr_lr), strict=True):
-            group["lr"], group["betas"] = full * rate, betas
+        for group in self.optimizers["generator"].param_groups:
+            group["lr"], group["betas"] = getattr(optim, group["rate"]) * rate, optim.betas
 
     def _reals(self, step: int, lessons: Mapping[int, Lesson]) -> dict[int, Exhibit]:
         """What the discriminator takes for real: pictures of the data, of the teacher, or both."""

@@ -6,6 +6,7 @@ Defaults are those of the release, so that a bundled recipe states what is parti
 from dataclasses import dataclass, field, replace
 
 from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig, TrainingNotes
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.training.adversarial_recipe import (
@@ -89,6 +90,14 @@ class EG3DRecipe(Recipe):
     loss: Loss
     optim: Optim = field(default_factory=Optim)
     train: EG3DTrain
+
+    def __post_init__(self) -> None:
+        first, last = self.loss.first_resolution, self.model.generator.raw_resolution
+        if first > last:
+            raise UsageError(
+                f"loss.first_resolution of {first} is more than model.generator.raw_resolution, "
+                f"the {last} to which it grows: make it smaller."
+            )
 
     def generator_config(self) -> EG3DConfig:
         """The generator's, with notes on how it is trained."""

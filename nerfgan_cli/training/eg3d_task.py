@@ -123,6 +123,10 @@ class EG3DTask(Task):
     def begin(self, step: int) -> None:
         seed, workers = self.recipe.train.seed, self.recipe.data.workers
         self.reals = reals(self.data, self.world, self.slices, seed, workers, step)
+        self.ada.leave_to_first(self.world)
+
+    def gather(self) -> None:
+        self.ada.gather(self.world)
 
     def step(self, step: int) -> Numbers:
         """The algorithm. A phase that is due every n-th step weighs n times as much."""

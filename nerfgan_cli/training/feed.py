@@ -1,6 +1,5 @@
 """Pictures and cameras for training, in an order that follows from the step alone."""
 
-import signal
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,6 +13,7 @@ from nerfgan_cli.cameras import Camera, CameraPreset
 from nerfgan_cli.data.contract import ImageSet, Item
 from nerfgan_cli.data.conventions import FAR_OFF, ratio, summarise
 from nerfgan_cli.data.opening import open_images
+from nerfgan_cli.data.parallel import leave_signals_to_parent as leave_signals_to_parent
 from nerfgan_cli.data.sampler import InfiniteSampler
 from nerfgan_cli.errors import InputError, NerfganError, UsageError
 from nerfgan_cli.training.distributed import Slices, World
@@ -97,15 +97,6 @@ def random_cameras(dataset: ImageSet, count: int, generator: torch.Generator) ->
     """Cameras of items drawn with replacement."""
     indices = torch.randint(len(dataset), (count,), generator=generator)
     return Camera.from_label(dataset.labels(indices.numpy()))
-
-
-def leave_signals_to_parent(worker: int) -> None:
-    """Ctrl-C reaches all processes of a terminal, and a cluster ends all of a job at once.
-
-    The parent finishes its step, saves, and ends us; should it die, torch notices and ends us too.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _explained(items: Iterator[Any]) -> Iterator[Any]:

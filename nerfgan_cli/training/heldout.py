@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nerfgan_cli.cameras import Camera
+from nerfgan_cli.errors import DivergedError
 from nerfgan_cli.generators.contract import Subject
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.losses.features import RGB
@@ -54,6 +55,11 @@ class HeldOut:
         for pair in self.pairs:
             ws = pair.w[:, None].expand(-1, student.num_ws, -1)
             drawn = student.draw(Subject(ws), pair.camera)
+            if not bool(drawn.image.isfinite().all()):
+                raise DivergedError(
+                    "the training diverged: the student draws values that are not finite; the last "
+                    "good checkpoint is kept: start another run with a smaller learning rate."
+                )
             found["psnr/image"] += psnr(to_pixels(drawn.image), pair.image).mean()
             found["psnr/raw"] += psnr(to_pixels(drawn.image_raw), pair.raw).mean()
         return {name: float(total) / len(self.pairs) for name, total in found.items()}

@@ -33,7 +33,9 @@ def resolve(data: Mapping[str, Any]) -> Recipe:
     kind = data.get("kind")
     if kind not in KINDS:
         raise UsageError(f"the recipe's kind cannot be {kind!r}: use one of {', '.join(KINDS)}.")
-    return read_table(KINDS[kind].recipe, data)
+    recipe = read_table(KINDS[kind].recipe, data)
+    recipe.data.refuse_idle_keys()
+    return recipe
 
 
 def build_task(recipe: Recipe, world: World) -> Task:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from nerfgan_cli.training.task import Numbers
 
 LOG = "log.jsonl"
 LOSS = "loss/"
+LARGEST_LOSS = 1e6  # of either sign: ours are below 100, and what is beyond comes to no good
 SHOWN = 4  # losses in the line for people
 
 
@@ -36,15 +36,16 @@ class Meter:
             self.counts[name] = self.counts.get(name, 0) + 1
 
     def read(self, world: World) -> dict[str, float]:
-        """Of all processes; a loss that is not finite ends the run."""
+        """Of all processes; a loss that is not finite, or enormous, ends the run."""
         local = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
         self.sums, self.counts = {}, {}
         means = world.mean(local)
         for name, value in means.items():
-            if name.startswith(LOSS) and not math.isfinite(value):
+            if name.startswith(LOSS) and not abs(value) <= LARGEST_LOSS:  # nor if it is NaN
                 raise DivergedError(
-                    f"the training diverged: the loss {name.removeprefix(LOSS)} is {value}; the "
-                    "last good checkpoint is kept: start another run with a smaller learning rate."
+                    f"the training diverged: the loss {name.removeprefix(LOSS)} is {value:g}, not "
+                    f"within ±{LARGEST_LOSS:g}; the last good checkpoint is kept: start another "
+                    "run with a smaller learning rate."
                 )
         return means
 
@@ -102,6 +103,8 @@ def memory_gib(device: torch.device) -> float:
     """The most that this process has used so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
+    import resource  # not on Windows, where nothing is trained (`machine.py`)
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 

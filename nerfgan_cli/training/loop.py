@@ -92,6 +92,7 @@ class Session:
 
     def save(self) -> None:
         """A checkpoint. Its numbers were found finite by `log`, its weights are checked here."""
+        self.task.gather()
         if not self.task.world.first:
             return
         task, recipe = self.task, self.task.recipe

@@ -5,7 +5,8 @@ are clamped. The release takes fp16 without scaling losses, and so do we: its te
 matter to the gradient penalty more than the range of bf16, which has seven. The backbone, the
 renderer and all weights stay in float32, as does everything on a CPU.
 
-A student trains its convolutions in bf16 (stylegan3.md 10.2, point 20), and so is LPIPS asked.
+A student trains its convolutions in bf16 (stylegan3.md 10.2, point 20); networks that compare
+pictures are asked in it.
 """
 
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.generators.student import Student
-from nerfgan_cli.losses.lpips import Lpips
+from nerfgan_cli.losses.imagenet import ImageNetDistance
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
 
 HALF_PRECISION_BLOCKS = 4  # of a discriminator, from the highest resolution
@@ -23,7 +24,7 @@ HALF_PRECISION_BLOCKS = 4  # of a discriminator, from the highest resolution
 def set_training_precision(network: nn.Module, precision: str, device: torch.device) -> None:
     """`precision` is fp32, fp16, bf16, or auto: as the module says on CUDA, fp32 elsewhere."""
     if precision == "auto":
-        half = "bf16" if isinstance(network, Student | Lpips) else "fp16"
+        half = "bf16" if isinstance(network, Student | ImageNetDistance) else "fp16"
         precision = half if device.type == "cuda" else "fp32"
     for block in half_precision_blocks(network):
         set_precision(block, precision, device)
@@ -34,7 +35,7 @@ def half_precision_blocks(network: nn.Module) -> list[nn.Module]:
         return [network.superresolution]
     if isinstance(network, Student):
         return [network.predictor, network.superresolution]
-    if isinstance(network, Lpips):
+    if isinstance(network, ImageNetDistance):
         return [network]
     if isinstance(network, SingleDiscriminator):
         highest = network.resolutions[:HALF_PRECISION_BLOCKS]

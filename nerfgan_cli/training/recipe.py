@@ -4,7 +4,8 @@ Tables that all kinds of training have are here; a kind adds its own (`eg3d_reci
 subclass of `Recipe`. Reading, with every key and type checked, is in `recipe_reader.py`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from nerfgan_cli import __version__
@@ -37,6 +38,10 @@ class Data:
     workers: int = 2  # processes that read or draw pictures ahead; 0: none
 
     kinds: ClassVar[tuple[str, ...]] = DATA_KINDS
+    owners: ClassVar[Mapping[str, str]] = {  # the one kind that heeds a key
+        **dict.fromkeys(("path", "mirror", "rebalance", "max_images"), "archive"),
+        "length": "toyheads",
+    }
 
     def __post_init__(self) -> None:
         if self.kind not in self.kinds:
@@ -50,6 +55,17 @@ class Data:
             require("data.max_images", self.max_images, 1)
         require_seed("data.seed", self.seed)
         require("data.workers", self.workers, 0)
+
+    def refuse_idle_keys(self) -> None:
+        """Whoever sets a key of another kind believes that it has an effect."""
+        for item in fields(self):
+            owner = self.owners.get(item.name, self.kind)
+            if owner != self.kind and getattr(self, item.name) != item.default:
+                usual = "none" if item.default is None else str(item.default).lower()
+                raise UsageError(
+                    f"data.{item.name} has no effect on data of kind {self.kind!r}: "
+                    f"leave it at {usual}, or set data.kind to {owner}."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@
 Every file but the log appears whole or not at all; the log is mended when a run is continued.
 """
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -45,6 +44,8 @@ def open_run(folder: Path, recipe: Recipe) -> Iterator[None]:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds a lock that ends with this process, however it ends, and is not left to children."""
+    import fcntl  # not on Windows, where nothing is trained (`machine.py`)
+
     with path.open("a+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -45,12 +45,17 @@ class Task(ABC):
     def begin(self, step: int) -> None:
         """Opens the data where `step` needs them; called once, after a checkpoint is restored."""
 
+    def gather(self) -> None:
+        """Before a checkpoint, in all processes: what each counts for itself goes to the first."""
+        return
+
     @abstractmethod
     def step(self, step: int) -> Numbers:
         """One iteration over `train.batch` images.
 
         Returns numbers for the log, each of this process's share of the batch; one whose name
-        starts with "loss/" ends the run when it is not finite. Not every step must give all.
+        starts with "loss/" ends the run when it diverges (`log.LARGEST_LOSS`). Not every step must
+        give all.
         """
 
     @property

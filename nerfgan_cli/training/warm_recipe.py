@@ -27,11 +27,12 @@ class Model:
 class Loss:
     """[loss]: weights and where they apply. Colours are in [−1, 1], lengths in world units."""
 
-    traits_kimg: float = 14  # so long the mapping network alone
+    traits_kimg: float = 64  # so long the mapping network alone
     points_kimg: float = 6  # then so long points alone
     views_kimg: float = 60  # then whole views too, coarsely; then parts of views, also enlarged
+    parts_kimg: float = 8  # in which the super-resolution's rates fall, along a cosine of its own
     traits_batch: int = 512  # heads per slice that the mapping network learns from
-    looks: float = 4.0  # numbers of what is painted, which are few, beside those of the parts
+    looks: float = 1.0  # what follows from the traits, beside them
     occupancy: float = 1.0
     colour: float = 1.0  # of points in the shell
     raw: float = 4.0  # mean |difference| of the volume's picture
@@ -47,7 +48,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         require("loss.traits_batch", self.traits_batch, 1)
-        for name in ("traits_kimg", "points_kimg", "views_kimg"):
+        for name in ("traits_kimg", "points_kimg", "views_kimg", "parts_kimg"):
             require(f"loss.{name}", getattr(self, name), 0)
         for name in ("occupancy", "colour", "raw", "depth", "image"):
             require(f"loss.{name}", getattr(self, name), 0)
@@ -61,15 +62,15 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    """[optim]: rates are warmed up, then lowered along a cosine, twice: for traits, for all.
+    """[optim]: rates are warmed up, then lowered along a cosine: for traits, for all, for parts.
 
     The mapping network's own multiplier of 0.01 makes it slow: its rates are higher.
     """
 
     lr: float = 0.001  # Adam's
-    matrix_lr: float = 0.01  # of convolutions, which Muon steps (`training/muon.py`)
+    matrix_lr: float = 0.02  # of convolutions: those are stepped by Muon (`training/muon.py`)
     mapping_lr: float = 0.02
-    traits_lr: float = 3.0  # of the mapping network while it learns alone
+    traits_lr: float = 6.0  # of the mapping network while it learns alone, by Muon
     readout_lr: float = 0.05  # of the linear map that it learns with
     betas: tuple[float, float] = (0.9, 0.99)
     eps: float = 1e-8
@@ -96,6 +97,13 @@ class WarmRecipe(Recipe):
     def first_drawn(self) -> int:
         """The first step after those of the traits."""
         return -int(-self.loss.traits_kimg * 1000 // self.train.batch)
+
+    @property
+    def first_enlarged(self) -> int:
+        """The first step of the last stage."""
+        loss = self.loss
+        before = loss.traits_kimg + loss.points_kimg + loss.views_kimg
+        return -int(-before * 1000 // self.train.batch)
 
     def stage_at(self, step: int) -> str:
         images = step * self.train.batch

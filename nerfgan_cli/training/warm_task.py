@@ -11,6 +11,7 @@ the generator learns to draw that head from it.
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from itertools import filterfalse
 from math import radians
 from typing import Any, NamedTuple
 
@@ -48,7 +49,6 @@ SHOWN_HEADS = 8
 SHOWN_YAWS = (-30, 0, 30)  # degrees
 
 Losses = Mapping[str, Tensor]  # [] each
-Group = dict[str, Any]  # of an optimizer
 
 
 class Stage(NamedTuple):
@@ -56,6 +56,7 @@ class Stage(NamedTuple):
 
     optimizer: str
     rate: float  # as a fraction of the full learning rates
+    enlarging_rate: float  # the same of the super-resolution, which begins late
     losses: Callable[[int], Losses]  # of one slice
 
 
@@ -103,7 +104,8 @@ class WarmTask(Task):
         stage = self._stage(step)
         optimizer = self.optimizers[stage.optimizer]
         for group in optimizer.param_groups:
-            group["lr"] = group["full_lr"] * stage.rate
+            rate = stage.enlarging_rate if group["enlarging"] else stage.rate
+            group["lr"] = group["full_lr"] * rate
         found: list[Losses] = []
 
         def loss_of(index: int) -> Tensor:
@@ -124,16 +126,19 @@ class WarmTask(Task):
         if step < recipe.first_drawn:
             alone = recipe.loss.traits_kimg
             rate = learning_rate(step * batch, optim.warmup_kimg, alone, optim.last_lr)
-            return Stage("traits", rate, lambda index: self.trait_losses(step, index))
+            return Stage("traits", rate, 0.0, lambda index: self.trait_losses(step, index))
         truth = {index: next(self.truths) for index in self.slices.own}
         drawn = (step - recipe.first_drawn) * batch
         rate = learning_rate(drawn, optim.warmup_kimg, optim.decay_kimg, optim.last_lr)
+        enlarged = max(step - recipe.first_enlarged, 0) * batch
+        length = recipe.loss.parts_kimg
+        enlarging = learning_rate(enlarged, optim.warmup_kimg, length, optim.last_lr)
 
         def losses(index: int) -> Losses:
             draws = keyed(self.world.device, recipe.train.seed, "rays", step, index)
             return self.drawing_losses(truth[index], recipe.stage_at(step), draws)
 
-        return Stage("drawing", rate, losses)
+        return Stage("drawing", rate, enlarging, losses)
 
     def trait_losses(self, step: int, index: int) -> Losses:
         draws = keyed("cpu", self.recipe.train.seed, "traits", step, index)
@@ -161,7 +166,7 @@ class WarmTask(Task):
         """Their weighted sum."""
         table = self.recipe.loss
         if "looks" in losses:
-            return table.looks * losses["looks"] + losses["parts"]
+            return losses["traits"] + table.looks * losses["looks"]
         points = table.occupancy * losses["occupancy"] + table.colour * losses["colour"]
         if "raw" not in losses:
             return points
@@ -203,29 +208,38 @@ class WarmTask(Task):
 
 
 def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> dict[str, Muon]:
-    """For either half of the run; `full_lr` is a group's rate before it is scheduled."""
-    mapping = list(generator.backbone.mapping.parameters())
-    layers = (generator.backbone.synthesis, generator.superresolution)
-    drawn = [parameter for module in layers for parameter in module.parameters()]
-    matrices = [parameter for parameter in drawn if parameter.ndim == 4 and is_matrix(parameter)]
-    placed = {id(parameter) for parameter in (*mapping, *matrices)}
-    others = [parameter for parameter in generator.parameters() if id(parameter) not in placed]
-
-    def group(parameters: Iterable[nn.Parameter], lr: float, matrices: bool = False) -> Group:
-        return {"params": list(parameters), "full_lr": lr, "matrices": matrices}
-
-    groups = {
-        "traits": [
-            group(mapping, optim.traits_lr),
-            group(readout.parameters(), optim.readout_lr),
-        ],
-        "drawing": [
-            group(mapping, optim.mapping_lr),
-            group(others, optim.lr),
-            group(matrices, optim.matrix_lr, matrices=True),
-        ],
-    }
+    """For the traits and for what is drawn; `full_lr` is a group's rate before it is scheduled."""
+    mapping, synthesis = generator.backbone.mapping, generator.backbone.synthesis
+    enlarging, decoder = generator.superresolution, generator.decoder
+    traits = [
+        group(filter(is_matrix, mapping.parameters()), optim.traits_lr, matrices=True),
+        group(filterfalse(is_matrix, mapping.parameters()), optim.traits_lr),
+        group(readout.parameters(), optim.readout_lr),
+    ]
+    drawing = [
+        group(mapping.parameters(), optim.mapping_lr),
+        group(decoder.parameters(), optim.lr),
+    ]
+    for module in (synthesis, enlarging):
+        late = module is enlarging
+        weights = list(module.parameters())
+        kernels = filter(is_kernel, weights)
+        drawing.append(group(kernels, optim.matrix_lr, matrices=True, enlarging=late))
+        drawing.append(group(filterfalse(is_kernel, weights), optim.lr, enlarging=late))
     return {
-        name: Muon(each, optim.lr, optim.betas, optim.eps, fused=True)
-        for name, each in groups.items()
+        name: Muon(groups, optim.lr, optim.betas, optim.eps, fused=True)
+        for name, groups in (("traits", traits), ("drawing", drawing))
     }
+
+
+def is_kernel(parameter: Tensor) -> bool:
+    """Whether Muon steps it: the weight of a convolution."""
+    return parameter.ndim == 4 and is_matrix(parameter)
+
+
+def group(
+    parameters: Iterable[nn.Parameter], lr: float, matrices: bool = False, enlarging: bool = False
+) -> dict[str, Any]:
+    """Of an optimizer."""
+    chosen = {"matrices": matrices, "enlarging": enlarging}
+    return {"params": list(parameters), "full_lr": lr, **chosen}

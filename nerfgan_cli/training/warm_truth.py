@@ -22,7 +22,7 @@ from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.warm_recipe import WarmRecipe
 
 Truth = Mapping[str, Tensor]
-"""z [B, 64]; label [B, 25] of what is seen; raw [B, 3, r, r] and image [B, 3, R, R] in [−1, 1], the
+"""z [B, 92]; label [B, 25] of what is seen; raw [B, 3, r, r] and image [B, 3, R, R] in [−1, 1], the
 latter of parts only; depth [B, 1, r, r], infinite where nothing is."""
 
 

@@ -34,7 +34,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def start(*arguments: object, **variables: str) -> "subprocess.Popen[str]":
+def start(*arguments: object, own_group: bool = False, **variables: str) -> "subprocess.Popen[str]":
     """Starts `nerfgan` as a process of its own, for signals and pipes."""
     return subprocess.Popen(
         [sys.executable, "-m", "nerfgan_cli", *map(str, arguments)],
@@ -43,4 +43,5 @@ def start(*arguments: object, **variables: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed_interrupts,
+        start_new_session=own_group,
     )

@@ -1,14 +1,21 @@
 """The model that travels with the package: there, small, and of heads that turn."""
 
 import json
+from importlib import import_module
 from math import radians
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from cli import ROOT  # of this folder
+from PIL import Image
 
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import BUNDLED, BUNDLED_FOLDER, find_model, installed
-from nerfgan_cli.metrics.toyheads import HELD_OUT, likeness
+from nerfgan_cli.data.toyheads.renderer import Drawn
+from nerfgan_cli.generators.contract import Rendering
+from nerfgan_cli.metrics.toyheads import HELD_OUT, View, likeness
 from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.recipe_reader import parse_toml
 
@@ -42,7 +49,27 @@ def test_heads_are_those_of_their_latents_and_have_depth():
     """Floors well below what the card says, so that only a broken file fails."""
     yaws = [radians(yaw) for yaw in (-30, 30)]
     found = likeness(load_model(find_model(None)), np.arange(HELD_OUT, HELD_OUT + 8), yaws, batch=8)
-    assert found.psnr > 15
-    assert found.distinctness > 2
-    assert found.depth_correlation > 0.5
-    assert found.depth_error < 0.08
+    assert found.psnr > 18
+    assert found.distinctness > 5
+    assert found.depth_correlation > 0.6
+    assert found.depth_error < 0.05
+
+
+def test_the_sheet_of_the_benchmark_has_cells_of_one_size(tmp_path, monkeypatch):
+    """The depth is drawn at a lower resolution than the pictures, and is shown as large."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    bundled = import_module("bundled")
+    side, ramp = 16, torch.linspace(2.0, 3.0, 8).expand(8, 1, 8, 8)
+    exact, drawn = ramp.clone(), ramp.flip(3)
+    exact[:, :, :, -1] = torch.inf  # where nothing is seen
+    image = torch.zeros(8, 3, side, side)
+    rendering = Rendering(image, image, image, drawn)
+    view = View(rendering, image, Drawn(image, exact, torch.zeros_like(exact)))
+    monkeypatch.setattr(bundled, "view_heads", lambda *_: view)
+    generator = SimpleNamespace(camera_preset="ffhq", img_resolution=side)
+    bundled.write_sheet(generator, tmp_path / "sheet.png")
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (8 * side, 8 * side, 3)
+    first, second = (sheet[row * side : (row + 1) * side, :side] for row in (6, 7))
+    assert (first[:, 0].min(), first[:, -1].max()) == (255, 0)  # near is bright, to the left
+    assert (second[:, 0].max(), second[:, -1].min()) == (0, 255)

@@ -1,10 +1,13 @@
 """`nerfgan data`: check, prepare and toyheads as a user runs them, on real files."""
 
+import errno
 import json
+import os
 import shutil
 import signal
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from PIL import Image
 
 from nerfgan_cli.cameras import PRESETS, Camera, angles_from_pose
 from nerfgan_cli.commands.app import main
+from nerfgan_cli.commands.data import toyheads
 from nerfgan_cli.data.archive import ImageArchive
 from nerfgan_cli.data.camera_plot import project
 
@@ -383,6 +387,24 @@ def test_a_yaw_table_of_real_pictures(nerfgan, tmp_path):
     assert torch.allclose(pitch.rad2deg(), torch.tensor(15.0), atol=1e-3)
 
 
+def test_names_that_are_no_text(nerfgan, tmp_path):
+    """Linux allows them, and JSON can state them."""
+    folder, label = tmp_path / "set", labels_at([0.0])[0]
+    folder.mkdir()
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).write_bytes(png(noise(16, 0)))
+    except OSError:
+        pytest.skip("this file system wants names that are text")
+    labels = [["\udcff.png", label], ["\ud800.png", label]]
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+    done = nerfgan("data", "check", folder, "-o", tmp_path / "sheet.png")
+    assert done.code == 3
+    assert r"\ud800.png: dataset.json has a label for it" in done.out
+    images = ImageArchive(folder)
+    assert len(images) == 1
+    assert images.fingerprint()
+
+
 def test_toyheads(nerfgan, tmp_path):
     from nerfgan_cli.data.toyheads.dataset import ToyHeads
 
@@ -397,3 +419,56 @@ def test_toyheads(nerfgan, tmp_path):
         assert torch.equal(images[index].label, heads[index].label)
     assert json.loads((tmp_path / "toy.zip.json").read_text())["seed"] == 5
     assert nerfgan("data", "check", out, "-o", tmp_path / "sheet.png").code == 0
+
+
+def test_heads_do_not_depend_on_the_workers(nerfgan, tmp_path, monkeypatch):
+    """The same bytes from one process, from several, and from those that go on for others."""
+    monkeypatch.setattr(toyheads, "PIXELS", 5 * 16**2)
+    command = ("data", "toyheads", "--num", 23, "--resolution", 16)
+    draw, artists = toyheads.draw, tmp_path / "artists"
+    artists.mkdir()
+
+    def watched(heads, numbers):
+        (artists / str(os.getpid())).touch()
+        return draw(heads, numbers)
+
+    monkeypatch.setattr(toyheads, "draw", watched)
+    outs = {}
+    for workers in (1, 2):
+        out = tmp_path / f"{workers}.zip"
+        assert nerfgan(*command, "--workers", workers, "-o", out).code == 0
+        outs[workers] = out.read_bytes()
+        pids = {int(path.name) for path in artists.iterdir()}
+        assert (os.getpid() in pids, len(pids)) == ((True, 1) if workers == 1 else (False, 2))
+        for path in artists.iterdir():
+            path.unlink()
+
+    def tired(heads, numbers):
+        if 11 in numbers:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return draw(heads, numbers)
+
+    monkeypatch.setattr(toyheads, "draw", tired)
+    out = tmp_path / "again.zip"
+    nerfgan(*command, "--workers", 2, "-o", out).refused(3, "the disk is full")
+    assert not out.exists()
+    assert len(list((tmp_path / ".again.zip.unfinished").rglob("*.png"))) >= 10
+    monkeypatch.setattr(toyheads, "draw", draw)
+    assert nerfgan(*command, "--workers", 3, "-o", out).code == 0
+    assert outs[1] == outs[2] == out.read_bytes()
+
+
+def test_interrupted_heads(tmp_path):
+    """Ctrl-C, which reaches all processes of a terminal: one sentence, and all of them end."""
+    out = tmp_path / "toy.zip"
+    command = ("data", "toyheads", "--num", 4000, "--resolution", 64, "--workers", 2)
+    process = start(*command, "-o", out, own_group=True)  # as a terminal's
+    waiting = tmp_path / ".toy.zip.unfinished"
+    while not list(waiting.rglob("*.png")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)  # until the last of them closes its end
+    assert process.returncode == 130
+    assert said == "nerfgan: interrupted.\n"
+    assert not out.exists()

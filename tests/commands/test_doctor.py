@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nerfgan_cli import __version__
+from nerfgan_cli.checkpoints.measuring import MEASURING
 from nerfgan_cli.checkpoints.zoo import ZOO
 
 
@@ -44,6 +45,11 @@ def test_whatever_is_missing_has_a_remedy(report):
     assert code == 0, "optional parts may be missing"
     for name in ZOO:
         assert checks["weights", name]["state"] == "missing"
+    for file in MEASURING:  # the very files that losses and metrics ask for
+        check = checks["optional parts", file.name]
+        assert check["state"] == "missing"
+        assert file.purpose in check["detail"]
+        assert file.address in check["remedy"]
     for check in checks.values():
         assert bool(check["remedy"]) == (check["state"] != "ok"), check
 

@@ -105,10 +105,33 @@ def test_what_is_refused(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
     nerfgan(*bad, "--set", "train.kim=1").refused(2, "did you mean train.kimg?")
     nerfgan(*bad, "--set", "train.batch=6", "--batch-gpu", 4).refused(2, "train.batch a multiple")
     nerfgan(*bad, "--set", "data.path=nowhere").refused(3, "nowhere")
+    nerfgan(*bad, "--set", "data.kind=toyheads").refused(2, "data.path has no effect")
     assert not (tmp_path / "new").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
     nerfgan("train", tiny_recipe, "--out", tmp_path / "full").refused(3, "holds other things")
+
+
+def test_systems_where_nothing_is_trained(tiny_recipe: Path, tmp_path: Path) -> None:
+    """Windows lacks what a run is locked with: training says so, all else goes on."""
+    train = ["train", str(tiny_recipe), "--out", str(tmp_path / "run"), *SHORT]
+    program = [
+        "import sys",
+        "sys.modules['fcntl'] = sys.modules['resource'] = None",
+        "from nerfgan_cli.commands.app import main",
+        f"print(main({train}), main({[*train, '--dry-run']}))",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == (
+        "nerfgan: training needs Linux or macOS: on Windows, run the same command within WSL.\n"
+    )
+    assert done.stdout.endswith("\n2 0\n")
+    assert not (tmp_path / "run").exists()
 
 
 def test_divergence_has_its_code(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:

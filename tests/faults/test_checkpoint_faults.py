@@ -184,6 +184,9 @@ def test_a_model_that_diverged_is_not_saved(good, tmp_path):
         ({"config": {"mapping_layers": 1 << 15}}, WeightsError, "0 to 64"),
         ({"config": {"channel_base": 0}}, WeightsError, ""),
         ({"config": {"volume": {"plane_axes": "xyz"}}}, InputError, "plane axes"),
+        ({"config": {"volume": {"ray_start": 3.5}}}, InputError, "have no length"),
+        ({"config": {"c_dim": 7}}, WeightsError, "7 numbers of a camera: set c_dim to 25"),
+        ({"kind": "student", "config": {"latent": {"c_dim": 7}}}, WeightsError, "7 numbers"),
         ({"config": {"channel_max": 1 << 16, "channel_base": 1 << 16}}, WeightsError, "larger"),
         ({"config": []}, InputError, "damaged"),
         ({"config": {"volume": {"box_warp": float("nan")}}}, InputError, "damaged"),
@@ -416,6 +419,8 @@ def test_discriminator_round_trip(tmp_path):
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert read_header(path).kind == "discriminator"
     refused(NerfganError, path, "discriminator")
+    with pytest.raises(WeightsError, match="24 numbers of a camera"):
+        DiscriminatorConfig(img_resolution=16, c_dim=24)
 
 
 # Official pickles that are damaged rather than hostile

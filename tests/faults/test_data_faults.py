@@ -1,8 +1,11 @@
 """Data sets that are wrong in every way we know: all of it is told, nothing is written outside."""
 
+import contextlib
+import errno
 import io
 import json
 import os
+import signal
 import struct
 import zipfile
 import zlib
@@ -19,6 +22,7 @@ from nerfgan_cli.data.camera_formats.finding import find_cameras
 from nerfgan_cli.data.camera_formats.matrices import Reading
 from nerfgan_cli.data.check import check
 from nerfgan_cli.data.contact_sheet import draw_sheet
+from nerfgan_cli.data.parallel import ordered_map_in_processes
 from nerfgan_cli.data.pictures import LARGEST
 from nerfgan_cli.data.storage import open_storage
 from nerfgan_cli.errors import InputError
@@ -175,6 +179,73 @@ def test_a_damaged_entry_is_told_by_name(tmp_path):
         ImageArchive(path)
 
 
+def test_a_zip_that_holds_a_name_twice(tmp_path):
+    """Neither copy is taken for the picture, nor both."""
+    for name in ("a.png", "dataset.json"):
+        files = [("a.png", GOOD), ("b.png", GOOD), (name, GOOD)]
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            path = write_zip(tmp_path / f"{name}.zip", files, [["a.png", FINE], ["b.png", FINE]])
+        with pytest.raises(InputError, match=f"^{name} of .*several times.*nerfgan data check"):
+            ImageArchive(path)
+        assert name in {problem.name for problem in check(path, 1).problems}
+
+
+def told(path):
+    """Everything in a damaged data set is read, or is refused in a sentence."""
+    with contextlib.suppress(InputError):
+        check(path, 1)
+    with contextlib.suppress(InputError):
+        images = ImageArchive(path)
+        images.fingerprint()
+        for index in range(len(images)):
+            with contextlib.suppress(InputError):
+                images[index]
+
+
+def changed_bytes(data, start, new):
+    return data[:start] + new + data[start + len(new) :]
+
+
+def test_names_and_places_that_cannot_be(tmp_path, monkeypatch):
+    """zipfile fails at them in ways of its own: with errors of codecs and of structures."""
+    path = write_zip(tmp_path / "set.zip", {"ä.png": GOOD}, [["ä.png", FINE]])
+    data = path.read_bytes()
+    directory = data.index(b"PK\x01\x02")  # name at 46, place of the entry at 42
+    path.write_bytes(changed_bytes(data, data.index("ä".encode()), b"\xff"))
+    assert "codec" in dict(check(path, 1).problems)["ä.png"]
+    with pytest.raises(InputError, match=r"cannot read ä\.png.*codec.*replace it"):
+        ImageArchive(path)
+    path.write_bytes(changed_bytes(data, directory + 46, b"\xff"))
+    for use in (ImageArchive, lambda path: check(path, 1)):
+        with pytest.raises(InputError, match=r"not a complete zip .*codec"):
+            use(path)
+    path.write_bytes(changed_bytes(data, directory + 42, struct.pack("<I", len(data) - 9)))
+    assert "header" in dict(check(path, 1).problems)["ä.png"]
+    path.write_bytes(data[: directory + 28] + b"\0\0" + data[directory + 30 :])  # no name at all
+    with pytest.raises(InputError):
+        ImageArchive(path)
+
+    def fail(self, name):
+        struct.unpack("<4s2B4HL2L2H", b"")
+
+    path.write_bytes(data)
+    monkeypatch.setattr(zipfile.ZipFile, "open", fail)
+    with pytest.raises(InputError, match=r"cannot read .*requires a buffer.*replace it"):
+        ImageArchive(path)
+
+
+def test_no_changed_byte_of_a_zip_surprises(tmp_path):
+    path = tmp_path / "set.zip"
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(path, "w", method) as out:
+            out.writestr("a.png", png(Image.new("RGB", (1, 1))))
+            out.writestr("dataset.json", json.dumps({"labels": [["a.png", FINE]]}))
+        data = path.read_bytes()
+        for index in range(len(data)):
+            path.write_bytes(changed_bytes(data, index, bytes([data[index] ^ 0x80])))
+            told(path)
+
+
 def test_an_encrypted_or_oversized_entry(tmp_path):
     path = archive(tmp_path / "set.zip")
     data = path.read_bytes()
@@ -251,6 +322,25 @@ def test_a_flood_of_pixels_is_refused_by_its_header(tmp_path):
     side = int(LARGEST**0.5) + 1
     path = write_zip(tmp_path / "set.zip", {"a.png": forged_png(side, side)}, [["a.png", FINE]])
     assert "shrink" in check(path, 1).problems[0].text
+
+
+def work_or_die(item):
+    if item == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == 7:
+        raise FileNotFoundError(errno.ENOENT, "gone", "picture.png")
+    return item, os.getpid()
+
+
+def test_processes_that_work_fail_or_die():
+    done = list(ordered_map_in_processes(work_or_die, range(5), 2))
+    assert [item for item, _ in done] == list(range(5))
+    assert len({process for _, process in done} - {os.getpid()}) == 2
+    with pytest.raises(FileNotFoundError) as error:
+        list(ordered_map_in_processes(work_or_die, [1, 7, 2], 2))
+    assert (error.value.errno, error.value.filename) == (errno.ENOENT, "picture.png")
+    with pytest.raises(InputError, match=r"has ended.*with fewer workers"):
+        list(ordered_map_in_processes(work_or_die, [1, 5, 2], 2))
 
 
 def cameras_of(folder, name=None):

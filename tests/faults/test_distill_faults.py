@@ -110,7 +110,8 @@ def test_a_run_continues_with_its_own_teacher_only(case: Path, tmp_path: Path) -
         (("teacher.discriminator=critic",), WeightsError, "discriminator critic .* is not there"),
         (("teacher.discriminator={0}/teacher.safetensors",), WeightsError, "has no discriminator"),
         (("teacher.discriminator={0}/large.safetensors",), WeightsError, "looks at 128² and the"),
-        (("loss.perceptual=lpips-vgg",), WeightsError, "LPIPS with VGG16 needs vgg16-397923af"),
+        (("loss.perceptual=lpips-vgg",), WeightsError, "distance by VGG16 needs vgg16-397923af"),
+        (("loss.perceptual=vgg16-l1",), WeightsError, "distance by VGG16 needs vgg16-397923af"),
         (
             ("loss.perceptual=lpips-vgg", "loss.perceptual_weights={0}/none.pth"),
             InputError,

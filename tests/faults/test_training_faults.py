@@ -17,6 +17,7 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import DivergedError, InputError, UsageError
 from nerfgan_cli.training import checkpoints, eg3d, eg3d_task, loop
+from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.log import Log
 from nerfgan_cli.training.run import locked
 
@@ -248,22 +249,33 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
         pass
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(
-    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("factor", "value"), [(torch.nan, "nan"), (1e8, r"\d\S*e\+0[78]")])
+def test_a_loss_that_diverges_ends_the_run(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float, value: str
 ) -> None:
     calls = []
 
     def loss(fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         calls.append(1)
-        return original(fake, real) * (torch.nan if len(calls) == 2 * 3 else 1)
+        return original(fake, real) * (factor if len(calls) == 2 * 3 else 1)
 
     original = eg3d.discriminator_loss
     monkeypatch.setattr(eg3d, "discriminator_loss", loss)
-    with pytest.raises(DivergedError, match="loss discriminator is nan"):
+    with pytest.raises(DivergedError, match=rf"loss discriminator is {value}, not within ±1e\+06"):
         train_run(tmp_path / "run", read(tiny_recipe))
     facts, tensors = newest(tmp_path / "run")
     assert facts.step == 2
     assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_only_losses_are_bounded_and_on_both_sides() -> None:
+    meter, world = loop.Meter(), World(torch.device("cpu"))
+    meter.add({"loss/large": 9e5, "scores/real": 1e9})
+    assert meter.read(world) == {"loss/large": 9e5, "scores/real": 1e9}
+    for value in (2e6, -2e6, torch.inf):
+        meter.add({"loss/fine": 1.0, "loss/wild": torch.tensor(value)})
+        with pytest.raises(DivergedError, match="the loss wild is"):
+            meter.read(world)
 
 
 class FiniteMeter(loop.Meter):

@@ -161,7 +161,7 @@ def test_replicas(tmp_path):
     assert torch.equal(images.labels(np.array([0, 2])), turned.labels(np.array([1, 2])))
     opened = open_images(tmp_path / "turned.zip", rebalance=str(tmp_path / "counts.json"))
     assert same(opened, images)
-    for wrong in ("[1, 2, 3]", "{}", "[1, 2, 3, -1]", "[1, 2, 3, true]", "no"):
+    for wrong in ("[1, 2, 3]", "{}", "[1, 2, 3, -1]", "[1, 2, 3, true]", "[0, 0, 0, 0]", "no"):
         (tmp_path / "counts.json").write_text(wrong)
         with pytest.raises(InputError, match="counts"):
             read_replicas(tmp_path / "counts.json", turned)

@@ -392,6 +392,25 @@ def test_rates_and_momentum_by_stage(case: Path) -> None:
     assert found[5] == (0.0025 / 2, 0.0005, (0.0, 0.99))
 
 
+def test_muon_is_for_new_convolutions(case: Path) -> None:
+    settings = ("optim.matrix_lr=0.002", "optim.first_matrix_lr=0.01", "optim.first_lr=0")
+    settings = (*settings, "model.channel_base=2048", "model.channel_max=16")
+    task = build(case, *settings, "optim.first_sr_lr=0", *ALONE)
+    student = task.generator
+    moved = changed(task, lambda: task.step(0))
+    convolutions = {
+        f"generator.predictor.{name}"
+        for name, parameter in student.predictor.named_parameters()
+        if parameter.ndim == 4 and min(parameter.shape[:2]) >= 16
+    }
+    learned = {f"generator.{name}" for name, _ in student.named_parameters()}
+    assert convolutions
+    assert moved & learned == convolutions
+    assert {group["lr"] for group in task.optimizers["generator"].param_groups} == {0, 0.01}
+    with pytest.raises(UsageError, match=r"set optim\.matrix_lr too"):
+        build(case, "optim.first_matrix_lr=0.01")
+
+
 def test_it_learns_to_imitate(case: Path) -> None:
     """The same lesson over and over: its losses fall."""
     settings = (

@@ -1,6 +1,8 @@
 """Distances of features and pictures: values in closed form, gradients, where weights come from."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from urllib.error import URLError
@@ -9,18 +11,23 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from distill_case import RECIPE, read
 from PIL import Image
 from torch import Tensor
 
 from nerfgan_cli.checkpoints import published
+from nerfgan_cli.checkpoints.measuring import IMAGENET
 from nerfgan_cli.checkpoints.published import Published, find_or_fetch
 from nerfgan_cli.checkpoints.zoo import weights_folder
 from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.losses.features import smooth_l1
-from nerfgan_cli.losses.lpips import NETWORKS, Lpips, open_lpips, read_tensors
+from nerfgan_cli.losses.imagenet import ImageNetDistance, read_tensors
+from nerfgan_cli.losses.lpips import Lpips
 from nerfgan_cli.losses.perceptual import Perceptual, direction_distance
+from nerfgan_cli.losses.vgg16_l1 import Vgg16L1
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.training.distill_networks import build_perceptual
 from nerfgan_cli.training.precision import set_training_precision
 
 SHARED = Path(os.environ.get("NERFGAN_SHARED", Path(__file__).parents[3] / "shared"))
@@ -68,7 +75,20 @@ def squeeze() -> Lpips:
     return distance
 
 
-@pytest.mark.parametrize("make", [discriminator_distance, squeeze])
+def vgg16_l1() -> Vgg16L1:
+    """Of random weights that keep the size of what goes through."""
+    torch.manual_seed(0)
+    distance = Vgg16L1()
+    distance.measure.net.to_empty(device="cpu")
+    for name, parameter in distance.measure.net.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.zeros_(parameter)
+        else:
+            torch.nn.init.kaiming_uniform_(parameter, nonlinearity="relu")
+    return distance
+
+
+@pytest.mark.parametrize("make", [discriminator_distance, squeeze, vgg16_l1])
 @pytest.mark.parametrize("side", [32, 64])  # the discriminator's own, and another
 def test_a_perceptual_distance(make: type[Perceptual], side: int) -> None:
     """None to itself, more the more differs, symmetric, of each pair alone; gradients to one."""
@@ -93,8 +113,9 @@ def test_a_perceptual_distance(make: type[Perceptual], side: int) -> None:
     assert not any(parameter.requires_grad for parameter in distance.parameters())
 
 
-def test_no_pass_of_a_target_is_kept_for_gradients() -> None:
-    distance, pictures = discriminator_distance(), torch.rand(1, 3, 32, 32, requires_grad=True)
+@pytest.mark.parametrize("make", [discriminator_distance, vgg16_l1])
+def test_no_pass_of_a_target_is_kept_for_gradients(make: type[Perceptual]) -> None:
+    distance, pictures = make(), torch.rand(1, 3, 32, 32, requires_grad=True)
     distance(torch.rand(1, 3, 32, 32), pictures).sum()
     assert not distance(torch.rand(1, 3, 32, 32), pictures).requires_grad
 
@@ -108,7 +129,7 @@ def test_features_of_a_discriminator_lead_to_its_logit() -> None:
     assert torch.equal(network.b4(features[-1], None), logits)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", IMAGENET)
 def test_lpips_asks_for_tensors_that_torchvision_has(name: str, tmp_path: Path) -> None:
     models = {"vgg": "vgg16", "alex": "alexnet", "squeeze": "squeezenet1_1"}
     with torch.device("meta"):
@@ -128,8 +149,50 @@ def fake_squeeze(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "network"),
+    [("lpips-alex", Lpips, "alex"), ("vgg16-l1", Vgg16L1, "vgg")],
+)
+def test_a_recipe_chooses_its_distance(
+    tmp_path: Path, name: str, kind: type[ImageNetDistance], network: str
+) -> None:
+    (tmp_path / "r.toml").write_text(RECIPE.format(folder=tmp_path))
+    recipe = read(tmp_path / "r.toml", f"loss.perceptual={name}", "train.precision=bf16")
+    given = partial(DualDiscriminator, DiscriminatorConfig(32, channel_base=32, channel_max=4))
+    distance = build_perceptual(recipe, given, torch.device("meta"))
+    assert type(distance) is kind
+    assert distance.network == network
+    assert distance.compute_dtype == torch.bfloat16
+
+
+def obtained(distance: ImageNetDistance, weights: Path | None) -> ImageNetDistance:
+    distance.obtain(weights, "set loss.perceptual to discriminator")
+    return distance
+
+
+def test_vgg16_l1_in_closed_form(tmp_path: Path) -> None:
+    """A network that passes red on: each stage has it in one channel of many."""
+    shapes = {name: x.shape for name, x in Vgg16L1().measure.net.state_dict().items()}
+    weights = {}
+    for name, shape in shapes.items():
+        weights["features." + name.partition(".")[2]] = torch.zeros(shape)
+        if name.endswith("weight"):
+            weights["features." + name.partition(".")[2]][0, 0, 1, 1] = 1
+    torch.save(weights, tmp_path / "net.pth")
+    distance = obtained(Vgg16L1(), tmp_path / "net.pth")
+    assert not any(tensor.is_meta for tensor in distance.state_dict().values())
+    drawn, target = torch.full((2, 3, 32, 32), 0.7), torch.full((2, 3, 32, 32), -0.9)
+    target[:, 0] = torch.tensor([0.2, -0.03])[:, None, None]  # the mean of ImageNet's red
+    shares = [1 / channels for channels in (64, 128, 256, 512, 512)]
+    expected = torch.tensor([0.5, 0.73]) / 0.458 * sum(shares) / 5  # its standard deviation
+    torch.testing.assert_close(distance(drawn, target), expected)
+    set_training_precision(distance, "bf16", torch.device("cpu"))
+    torch.testing.assert_close(distance(drawn, target), expected, rtol=0.02, atol=0)
+    assert not torch.equal(distance(drawn, target), expected)
+
+
 def test_lpips_from_a_file(tmp_path: Path) -> None:
-    distance = open_lpips("squeeze", fake_squeeze(tmp_path / "net.pth"), "x")
+    distance = obtained(Lpips("squeeze"), fake_squeeze(tmp_path / "net.pth"))
     assert not any(tensor.is_meta for tensor in distance.state_dict().values())
     assert not any(parameter.requires_grad for parameter in distance.parameters())
     pictures = torch.rand(2, 1, 3, 64, 64)
@@ -162,7 +225,7 @@ def test_files_that_are_no_weights(
     elif content is not None:
         torch.save(content, path)
     with pytest.raises(error, match=words):
-        open_lpips("squeeze", path, "do without")
+        obtained(Lpips("squeeze"), path)
 
 
 @pytest.fixture
@@ -177,11 +240,12 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_offline_the_file_and_its_place_are_named() -> None:
+@pytest.mark.parametrize("make", [lambda: Lpips("vgg"), Vgg16L1], ids=["lpips", "l1"])
+def test_offline_the_file_and_its_place_are_named(make: Callable[[], ImageNetDistance]) -> None:
     with pytest.raises(WeightsError) as caught:
-        open_lpips("vgg", None, "set loss.perceptual to discriminator")
+        obtained(make(), None)
     sentence = str(caught.value)
-    assert "LPIPS with VGG16 needs vgg16-397923af.pth" in sentence
+    assert "a perceptual distance by VGG16 needs vgg16-397923af.pth" in sentence
     assert "no route" in sentence
     assert f"into {weights_folder()}" in sentence
     assert sentence.endswith("or set loss.perceptual to discriminator.")
@@ -193,8 +257,8 @@ def test_offline_the_file_and_its_place_are_named() -> None:
 def test_weights_that_are_here_are_found(tmp_path: Path, place: str) -> None:
     folder = tmp_path / place
     folder.mkdir(parents=True)
-    fake_squeeze(folder / NETWORKS["squeeze"].name)
-    assert open_lpips("squeeze", None, "x")(*torch.rand(2, 1, 3, 64, 64)) > 0
+    fake_squeeze(folder / IMAGENET["squeeze"].name)
+    assert obtained(Lpips("squeeze"), None)(*torch.rand(2, 1, 3, 64, 64)) > 0
 
 
 def test_fetched_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +286,7 @@ def test_lpips_of_trained_weights() -> None:
     def picture(values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
 
-    distance, original = open_lpips("squeeze", SQUEEZE, "x"), picture(pixels)
+    distance, original = obtained(Lpips("squeeze"), SQUEEZE), picture(pixels)
     with torch.no_grad():
         values = [
             distance(other, original).item()

@@ -49,6 +49,22 @@ def read(*settings: str) -> EG3DRecipe:
         ("data.path=none", r"data\.path is missing"),
         ("kind=eg4d", r"kind cannot be 'eg4d': use one of eg3d"),
         ("model.generator.volume.plane_axes=x", r"in \[model\.generator\.volume\].* plane axes"),
+        (
+            "data.length=5",
+            r"data\.length has no effect .* at 100000, or set data\.kind to toyheads",
+        ),
+        (
+            "loss.first_resolution=13",
+            r"first_resolution of 13 is more than .*raw_resolution, the 12",
+        ),
+        (
+            "model.generator.c_dim=7",
+            r"in \[model\.generator\] .* 7 numbers of a camera: set c_dim to",
+        ),
+        (
+            "model.generator.volume.ray_end=2.25",
+            r"in \[model\.generator\.volume\].* have no length",
+        ),
         ("train.kimg", r"is no setting: write it as in train\.kimg=0\.5"),
         ("=1", r"is no setting"),
     ],
@@ -56,6 +72,34 @@ def read(*settings: str) -> EG3DRecipe:
 def test_what_cannot_be_is_refused(setting: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read(setting)
+
+
+@pytest.mark.parametrize("name", ["eg3d-toyheads", "eg3d-toyheads-warm", "distill-toyheads"])
+@pytest.mark.parametrize(
+    ("setting", "usual"),
+    [
+        ("path=x.zip", "none"),
+        ("mirror=true", "false"),
+        ("rebalance=yaw", "none"),
+        ("max_images=5", "none"),
+    ],
+)
+def test_keys_of_files_are_refused_where_there_are_none(
+    name: str, setting: str, usual: str
+) -> None:
+    key = f"data.{setting.partition('=')[0]}"
+    message = (
+        rf"{key} has no effect on data of kind 'toyheads': leave it at {usual}, or set data\.k"
+    )
+    with pytest.raises(UsageError, match=message):
+        resolve(load(name, [f"data.{setting}"]))
+    assert resolve(load(name, [f"{key}={usual}", "data.length=7"])).data.length == 7
+
+
+def test_keys_of_cameras_alone_are_refused_where_there_are_pictures() -> None:
+    for key in ("yaw_spread", "pitch_spread"):
+        with pytest.raises(UsageError, match=rf"data\.{key} has no effect .* data\.kind to spread"):
+            resolve(load("distill-toyheads", [f"data.{key}=0.5"]))
 
 
 def test_a_key_that_is_missing_is_named() -> None:

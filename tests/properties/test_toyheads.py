@@ -14,7 +14,7 @@ from nerfgan_cli.data.toyheads.identity import LATENT_SIZE, Heads, heads_from_la
 from nerfgan_cli.data.toyheads.landmarks import LANDMARKS, landmarks
 from nerfgan_cli.data.toyheads.parts import NUMBER
 from nerfgan_cli.data.toyheads.renderer import draw, drawn_points
-from nerfgan_cli.data.toyheads.traits import COORDINATES, TRAITS
+from nerfgan_cli.data.toyheads.traits import COORDINATES, TRAITS, Choice, Traits
 
 FFHQ = PRESETS["ffhq"]
 COUNT = 6
@@ -84,13 +84,13 @@ def test_only_the_direction_of_a_latent_counts(heads: Heads) -> None:
     torch.testing.assert_close(scaled.colours, heads.colours, rtol=1e-4, atol=1e-4)
 
 
-def test_each_coordinate_is_one_trait() -> None:
-    assert len(TRAITS) == LATENT_SIZE == 64
+def test_each_trait_has_coordinates_of_its_own() -> None:
+    assert LATENT_SIZE == 92
     z = latents(0, np.arange(1))
     before = heads_from_latent(z).describe(0)
-    for name, number in COORDINATES.items():
+    for name, numbers in COORDINATES.items():
         changed = z.clone()
-        changed[0, number] = -z[0, number]  # the length stays
+        changed[0, numbers] = -z[0, numbers]  # the length stays
         after = heads_from_latent(changed).describe(0)
         others = {key for key in TRAITS if key != name and after[key] != pytest.approx(before[key])}
         assert not others, name
@@ -99,13 +99,27 @@ def test_each_coordinate_is_one_trait() -> None:
 
 def test_traits_change_the_picture() -> None:
     """No number of the table is idle: each changes some of a few heads."""
-    z = latents(0, np.arange(12)).repeat(LATENT_SIZE + 1, 1, 1)  # [trait or none, head, 64]
-    for number in range(LATENT_SIZE):
-        z[number, :, number] *= -1
+    z = latents(0, np.arange(12)).repeat(len(TRAITS) + 1, 1, 1)  # [trait or none, head, 92]
+    for index, numbers in enumerate(COORDINATES.values()):
+        z[index, :, numbers] *= -1
     images = draw(heads_from_latent(z.flatten(0, 1)), FFHQ.at(yaw=0.3), 32, 1).image
     images = images.unflatten(0, z.shape[:2])
     changed = (images[:-1] - images[-1]).abs().amax(dim=(2, 3, 4)) > 0.01
-    assert [name for name, number in COORDINATES.items() if not changed[number].any()] == []
+    assert dict(zip(TRAITS, changed.any(dim=1).tolist(), strict=True)) == dict.fromkeys(
+        TRAITS, True
+    )
+
+
+def test_choices_are_as_likely_as_their_weights() -> None:
+    count = 20_000
+    choices = Traits(latents(3, np.arange(count))).choices
+    for name, kind in TRAITS.items():
+        if isinstance(kind, Choice):
+            weights = torch.tensor(list(kind.weights.values()))
+            expected = weights / weights.sum()
+            found = choices[name].bincount(minlength=len(weights)) / count
+            deviation = (expected * (1 - expected) / count).sqrt()
+            assert ((found - expected).abs() < 5 * deviation).all(), name
 
 
 def test_hits_are_those_of_first_principles(heads: Heads) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from training_case import in_child, newest, read
 
 from nerfgan_cli.errors import NerfganError, UsageError
+from nerfgan_cli.training.ada import Ada
 from nerfgan_cli.training.distributed import World, open_world
 from nerfgan_cli.training.feed import SliceSampler
 from nerfgan_cli.training.kinds import build_task
@@ -124,6 +125,62 @@ def test_a_run_of_two_processes(tiny_recipe: Path, tmp_path: Path) -> None:
     assert len((folder / "log.jsonl").read_text().splitlines()) == 2
     assert fork_all(1, train_to(0.012)) == [0]
     assert newest(folder)[0].step == 3
+
+
+def test_a_resumed_run_of_two_processes_is_the_uninterrupted_one(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
+    """To the last bit, though it stops while each process has counted signs of its own."""
+
+    def train_to(kimg: float, folder: Path) -> Callable[[World], None]:
+        def work(world: World) -> None:
+            settings = ["loss.ada_target=0.1", "loss.r1_interval=3", "train.snapshot_kimg=1"]
+            recipe = read(tiny_recipe, f"train.kimg={kimg}", *settings)
+            task = build_task(recipe, world)
+            if world.rank == 0:
+                with open_run(folder, recipe):
+                    train(task, folder, lambda sentence: None)
+            else:
+                train(task, folder, lambda sentence: None)
+
+        return work
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert fork_all(2, train_to(0.024, whole)) == [0, 0]
+    assert fork_all(2, train_to(0.012, parts)) == [0, 0]
+    facts, tensors = newest(parts)
+    assert facts.step == 3  # ADA listens to the fourth
+    assert tensors["module.ada.signs"][1] == 4 * 4  # three discriminator steps, one of R1, of all
+    assert fork_all(2, train_to(0.024, parts)) == [0, 0]
+    expected = newest(whole)[1]
+    for name, tensor in newest(parts)[1].items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_signs_of_all_processes_count_once(tmp_path: Path) -> None:
+    """Those that were saved too, and those that were seen since."""
+
+    def work(world: World) -> None:
+        ada = Ada(0.5)
+        ada.observe(torch.tensor([[1.0, -1.0], [1.0, 1.0]][world.rank]))
+        ada.gather(world)
+        saved = ada.state_dict()
+        if world.first:
+            assert ada.signs.tolist() == [2, 4]
+            torch.save(saved, tmp_path / "saved.pt")
+        world.any(True)  # waits for the file
+        restored = Ada(0.0)
+        restored.load_state_dict(torch.load(tmp_path / "saved.pt"))
+        restored.leave_to_first(world)
+        for each in (ada, restored):
+            each.observe(torch.tensor([[-1.0, -1.0], [-1.0, 1.0]][world.rank]))
+            each.adjust(-0.1, 0.25, world)  # the mean of all eight is 0
+            assert each.pipe.p == 0.75
+            each.observe(torch.tensor([1.0]))
+            each.adjust(0.9, 0.25, world)  # of the new ones alone
+            assert each.pipe.p == 1
+
+    assert fork_all(2, work) == [0, 0]
 
 
 def test_a_dead_process_ends_the_others_soon(

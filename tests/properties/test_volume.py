@@ -342,6 +342,8 @@ def test_impossible_volumes() -> None:
         ({"plane_axes": "xyz"}, "released"),
         ({"ray_start": "auto"}, "twice"),
         ({"depth_resolution": 3}, "at least"),
+        ({"ray_start": 3.3}, "from 3.3 to 3.3 have no length: make ray_start smaller"),
+        ({"ray_start": 1, "ray_end": 0.5}, "from 1 to 0.5 have no length"),
     ):
         with pytest.raises(InputError, match=word):
             VolumeConfig(**options)

@@ -173,12 +173,28 @@ def test_the_mapping_network_learns_traits() -> None:
     drawing = task.generator.backbone.synthesis.state_dict()
     before = {name: tensor.clone() for name, tensor in drawing.items()}
     numbers = [task.step(step) for step in range(40)]
-    for name in ("looks", "parts"):
+    for name in ("traits", "looks"):
         values = [float(each[f"loss/{name}"]) for each in numbers]
         assert values[0] > 0.8
         assert sum(values[-4:]) < 0.8 * sum(values[:4])
     assert all(torch.equal(tensor, before[name]) for name, tensor in drawing.items())
     assert "loss/occupancy" in task.step(40)
+
+
+def test_the_super_resolution_learns_late_at_rates_of_its_own() -> None:
+    made = recipe("loss.views_kimg=0.008", "loss.parts_kimg=0.016", "optim.decay_kimg=0.008")
+    task = WarmTask(made, World(torch.device("cpu")))
+    task.begin(0)
+    first = task.generator.superresolution.state_dict()["block0.conv0.weight"].clone()
+    rates = []
+    for step in range(6):
+        task.step(step)
+        weight = task.generator.superresolution.state_dict()["block0.conv0.weight"]
+        assert torch.equal(weight, first) == (step < 2)
+        groups = task.optimizers["drawing"].param_groups
+        rates.append({g["enlarging"]: g["lr"] / g["full_lr"] for g in groups})
+    assert rates[2] == pytest.approx({False: 0.03, True: 1.0})
+    assert rates[4] == pytest.approx({False: 0.03, True: 0.515})
 
 
 def test_what_it_will_take_is_told_beforehand() -> None:
@@ -201,7 +217,7 @@ def test_learning_rate_rises_and_falls() -> None:
     ("setting", "words"),
     [
         ("data.kind=archive", "toyheads"),
-        ("model.generator.z_dim=32", "set model.generator.z_dim to 64"),
+        ("model.generator.z_dim=32", "set model.generator.z_dim to 92"),
         ("model.generator.raw_resolution=32", "raw_resolution to 64"),
         ("loss.crop=65", "make it smaller"),
         ("loss.shell=0", "use > 0"),

@@ -38,7 +38,9 @@ Mirror = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, max=256, metavar="N", help="Threads; else one per core."),
+    typer.Option(
+        "--workers", min=1, max=256, metavar="N", help="Worked on at once; else one per core."
+    ),
 ]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used.")

@@ -13,6 +13,7 @@ from nerfgan_cli import __version__
 from nerfgan_cli.commands.data import running as r
 from nerfgan_cli.commands.options import Json, counted, print_result
 from nerfgan_cli.commands.parsing import LARGEST_SEED, parse_file
+from nerfgan_cli.data.parallel import ordered_map_in_processes
 from nerfgan_cli.data.toyheads.dataset import ToyHeads
 from nerfgan_cli.data.writing import Entry, write_data_set
 from nerfgan_cli.files import replacing
@@ -27,12 +28,13 @@ def command(
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="S", help="Which family of heads.")
     ] = 0,
+    workers: r.Workers = None,
     json: Json = False,
 ) -> None:
     """Draws a data set of stylised heads, without any download.
 
-    Head I of a family is always the same. An interrupted command, given again, goes on where it
-    was.
+    Head I of a family is always the same, however many are drawn at once. An interrupted command,
+    given again, goes on where it was.
     """
     path = parse_file(out, ".zip")
     heads = ToyHeads(resolution, num, seed)
@@ -40,8 +42,11 @@ def command(
     labels = heads.labels(np.arange(num))
     entries = [Entry(f"head {i}", f"{family} {i}", labels[i]) for i in range(num)]
     group = max(PIXELS // resolution**2, 1)
+    count, work = r.count_workers(workers), partial(draw, heads)
     with replacing(path.with_name(f"{path.name}.json")) as notes_path:
-        write_data_set(path, entries, partial(draw, heads), group, 1, False, r.watch("batch"))
+        write_data_set(
+            path, entries, work, group, count, False, r.watch("batch"), ordered_map_in_processes
+        )
         notes = {
             "nerfgan": __version__,
             "out": str(path),

@@ -12,7 +12,8 @@ from dataclasses import replace
 from math import radians
 from typing import Any
 
-from nerfgan_cli.cameras import FOCAL_RANGE, LABEL_SIZE, CameraPreset, focal_from_fov
+from nerfgan_cli.camera_presets import LABEL_SIZE
+from nerfgan_cli.cameras import FOCAL_RANGE, CameraPreset, focal_from_fov
 from nerfgan_cli.data.camera_formats.matrices import (
     Reading,
     intrinsics_matrix,

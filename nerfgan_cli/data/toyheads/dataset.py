@@ -13,7 +13,7 @@ from nerfgan_cli.data.toyheads.identity import Heads, heads_from_latent, keyed_n
 from nerfgan_cli.data.toyheads.landmarks import landmarks
 from nerfgan_cli.data.toyheads.renderer import draw
 
-VERSION = 2  # of the pictures; raise it when any of them changes
+VERSION = 3  # of the pictures; raise it when any of them changes
 YAW_SPREAD, PITCH_SPREAD = 0.3, 0.155  # radians; usual for aligned faces
 LIMIT = 2.25  # standard deviations: farther out the drawing starts anew
 
@@ -26,7 +26,7 @@ class ToyBatch(NamedTuple):
     depth: Tensor  # [B, 1, H, W], distance from the camera along each pixel's ray
     part: Tensor  # [B, 1, H, W], what is seen there (`parts.SLOTS`)
     landmarks: Tensor  # [B, K, 3], in the order of `landmarks.LANDMARKS`
-    latent: Tensor  # [B, 64]
+    latent: Tensor  # [B, 92]
     heads: Heads
 
 

@@ -25,7 +25,7 @@ __all__ = ["LATENT_SIZE", "Heads", "heads_from_latent", "latents"]
 class Heads:
     """B heads."""
 
-    latent: Tensor  # [B, 64]
+    latent: Tensor  # [B, 92]
     rows: Tensor  # [B, P, ROW], the parts (`parts.py`)
     colours: Tensor  # [B, P, 3] in [0, 1]
     looks: Looks  # what is painted on the parts, and the light
@@ -44,13 +44,14 @@ class Heads:
         return self.traits.describe(index)
 
     def numbers(self) -> tuple[Tensor, Tensor]:  # [B, N] each
-        """All that is drawn: what is painted and lit, and the parts with their colours."""
+        """What states a head: its traits, and what follows from them in paint, light, colour."""
         looks = [getattr(self.looks, field.name).reshape(len(self), -1) for field in fields(Looks)]
-        return torch.cat(looks, dim=1), torch.cat([self.colours, self.rows], dim=2).flatten(1)
+        traits = self.traits.numbers().to(self.device)
+        return traits, torch.cat([*looks, self.colours.flatten(1)], dim=1)
 
 
 @one_thread()
-def heads_from_latent(z: Tensor) -> Heads:  # [B, 64]
+def heads_from_latent(z: Tensor) -> Heads:  # [B, 92]
     """The heads of Gaussian vectors, whose lengths do not matter. On the device of `z`.
 
     They are put together on the CPU: many small numbers.
@@ -71,7 +72,7 @@ def heads_from_latent(z: Tensor) -> Heads:  # [B, 64]
     return Heads(z, rows.to(z.device), colours.to(z.device), looks.to(z.device), measures, traits)
 
 
-def latents(seed: int, indices: np.ndarray) -> Tensor:  # [B] -> [B, 64]
+def latents(seed: int, indices: np.ndarray) -> Tensor:  # [B] -> [B, 92]
     """The latent of (seed, index) is always the same, whatever else is drawn."""
     return torch.from_numpy(keyed_normals(seed, 0, indices, LATENT_SIZE)).float()
 

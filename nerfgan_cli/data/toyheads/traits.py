@@ -1,13 +1,15 @@
-"""What makes one head differ from another: named numbers, each from one coordinate of a latent.
+"""What makes one head differ from another: named traits, each from coordinates of its own.
 
-Coordinate k of the table belongs to coordinate k of the latent. Only the latent's direction counts:
-it is scaled to a mean square of 1, as StyleGAN's mapping does, and the normal CDF makes a uniform
-number of each coordinate, which is stretched over a range or falls into one of several choices.
+Only the latent's direction counts: it is scaled to a mean square of 1, as StyleGAN's mapping does.
+A number comes from one coordinate, which the normal CDF makes uniform. A choice has a coordinate
+for each of its names, and the highest wins, by the weights: such regions of the latent are wide and
+simply bounded, so that a network can learn them, as it hardly could intervals of one coordinate.
 """
 
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -126,19 +128,30 @@ TRAITS: dict[str, Range | Choice] = {
     "backdrop_colour": UNIT,
     "backdrop_shade": SIGNED,
 }
-LATENT_SIZE = len(TRAITS)
-COORDINATES = {name: number for number, name in enumerate(TRAITS)}
+
+
+def _coordinates() -> dict[str, slice]:
+    places, first = {}, 0
+    for name, kind in TRAITS.items():
+        count = len(kind.weights) if isinstance(kind, Choice) else 1
+        places[name] = slice(first, first + count)
+        first += count
+    return places
+
+
+COORDINATES = _coordinates()
+LATENT_SIZE = list(COORDINATES.values())[-1].stop
 
 
 class Traits:
     """The traits of B heads."""
 
-    def __init__(self, z: Tensor) -> None:  # [B, 64]
+    def __init__(self, z: Tensor) -> None:  # [B, 92]
         z = z.float()
         direction = z * z.square().mean(dim=1, keepdim=True).add(1e-12).rsqrt()
-        self.uniform = torch.special.ndtr(direction)  # [B, 64]
+        self.uniform = torch.special.ndtr(direction)  # [B, 92]
         self.choices = {  # [B] each, the number of the choice
-            name: self._choose(COORDINATES[name], kind)
+            name: choose(direction[:, COORDINATES[name]], kind)
             for name, kind in TRAITS.items()
             if isinstance(kind, Choice)
         }
@@ -147,7 +160,7 @@ class Traits:
         """A number in its range."""
         kind = TRAITS[name]
         assert isinstance(kind, Range)
-        place: Tensor = self.uniform[:, COORDINATES[name]]
+        place: Tensor = self.uniform[:, COORDINATES[name]][:, 0]
         return kind.low + (kind.high - kind.low) * place
 
     def chosen(self, name: str, *choices: str) -> Tensor:  # [B], whether the choice is one of these
@@ -155,6 +168,16 @@ class Traits:
         assert isinstance(kind, Choice)
         numbers = [list(kind.weights).index(choice) for choice in choices]
         return torch.stack([self.choices[name] == number for number in numbers]).any(dim=0)
+
+    def numbers(self) -> Tensor:  # [B, 92]
+        """Uniform numbers, and a 1 among 0s for each choice."""
+        columns = [
+            F.one_hot(self.choices[name], len(kind.weights)).to(self.uniform)
+            if isinstance(kind, Choice)
+            else self.uniform[:, COORDINATES[name]]
+            for name, kind in TRAITS.items()
+        ]
+        return torch.cat(columns, dim=1)
 
     def describe(self, index: int) -> dict[str, float | str]:
         """All traits of one head."""
@@ -166,7 +189,13 @@ class Traits:
                 found[name] = list(kind.weights)[int(self.choices[name][index])]
         return found
 
-    def _choose(self, coordinate: int, kind: Choice) -> Tensor:  # [B]
-        weights = torch.tensor(list(kind.weights.values()))
-        edges = (weights.cumsum(0) / weights.sum())[:-1].to(self.uniform)
-        return torch.bucketize(self.uniform[:, coordinate].contiguous(), edges, right=True)
+
+def choose(normals: Tensor, kind: Choice) -> Tensor:  # [B, K] -> [B]
+    """Numbers of choices, as likely as their weights.
+
+    −log Φ of a normal number is exponential; of exponential numbers, each divided by its weight,
+    the k-th is the least with a probability of that weight.
+    """
+    waits = -torch.special.log_ndtr(normals)
+    chosen: Tensor = (waits / torch.tensor(list(kind.weights.values())).to(waits)).argmin(dim=1)
+    return chosen

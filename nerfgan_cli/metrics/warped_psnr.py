@@ -1,0 +1,97 @@
+"""How well two views of one subject agree: PSNR of one, carried over to the other (metrics.md 8.2).
+
+The teacher's depth says which points both cameras see, and where (`nn/reprojection.py`); only
+they count. No truth is asked for: a generator that paints the same picture on the screen, however
+well, fails as its camera turns. Colours that change with the angle cost the teacher itself some
+dB, so that a student's value is read beside its teacher's.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import radians
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.drawing import latent
+from nerfgan_cli.metrics.psnr import LARGEST
+from nerfgan_cli.nn.reprojection import Surface, reproject
+
+YAW = radians(15)  # of either camera, to its side
+TOLERANCE = 0.03  # world units by which depths may disagree
+PEAK = 2.0  # of pictures in [−1, 1]
+
+
+class Side(NamedTuple):
+    """Subjects as their teacher sees them from one side."""
+
+    surface: Surface
+    image: Tensor  # [B, 3, H, H]
+
+
+class BothSides(NamedTuple):
+    ws: Tensor  # [B, L, w_dim]
+    left: Side
+    right: Side
+
+
+@torch.inference_mode()
+def see_both_sides(
+    teacher: Generator, seeds: Sequence[int], yaw: float = YAW, batch: int = 8
+) -> Iterator[BothSides]:
+    """Subjects of these seeds, `batch` at a time."""
+    if not teacher.has_depth:
+        raise UsageError("views are compared along a teacher's depth: give a volumetric model.")
+    device = next(teacher.parameters()).device
+    preset = PRESETS[teacher.camera_preset]
+    for start in range(0, len(seeds), batch):
+        some = seeds[start : start + batch]
+        z = torch.cat([latent(seed, teacher.z_dim) for seed in some]).float().to(device)
+        ws = teacher.mapping(z, preset.frontal().to(device))
+        subject = teacher.prepare(ws)
+        sides = []
+        for angle in (-yaw, yaw):
+            camera = preset.at(angle).to(device).expand(len(some))
+            drawn = teacher.draw(subject, camera)
+            assert drawn.depth is not None
+            sides.append(Side(Surface(camera, drawn.depth), drawn.image))
+        yield BothSides(ws, *sides)
+
+
+@torch.inference_mode()
+def warped_psnr(
+    generator: Generator,  # that draws from the teacher's codes: a student, or the teacher itself
+    subjects: Sequence[BothSides],
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Mean in dB over the subjects and both ways, from left to right and back."""
+    found = []
+    for ws, (left, _), (right, _) in subjects:
+        subject = generator.prepare(ws)
+        a, b = (generator.draw(subject, side.camera).image for side in (left, right))
+        found += [carried_psnr(a, b, left, right, tolerance)]
+        found += [carried_psnr(b, a, right, left, tolerance)]
+    values = torch.cat(found)
+    if bool(values.isnan().all()):
+        raise InputError(
+            "this teacher's depth has no point that both cameras see: train the teacher further."
+        )
+    return values.nanmean().item()
+
+
+def carried_psnr(
+    image_a: Tensor,  # [B, 3, H, H]
+    image_b: Tensor,  # [B, 3, H, H], of the same subjects
+    a: Surface,
+    b: Surface,
+    tolerance: float,  # world units
+) -> Tensor:  # [B], dB; NaN where the cameras see no point in common
+    """Of the first, carried over to camera b, where both see the surface."""
+    first, second = image_a.clamp(-1, 1), image_b.clamp(-1, 1)
+    carried, seen = reproject(first, a, b, tolerance)
+    error = (carried - second).square().mean(dim=1, keepdim=True)
+    mean = torch.where(seen, error, 0).sum(dim=(1, 2, 3)) / seen.sum(dim=(1, 2, 3))
+    return (10 * torch.log10(PEAK**2 / mean)).clamp(max=LARGEST)

@@ -1,0 +1,127 @@
+"""What the benchmarks measure is what they say; not how fast it is."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from cli import ROOT  # of this folder
+from distill_case import write_case
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.training.distill_task import DistillTask
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch):
+    """A program of the folder, by name."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "1")  # which they would set for good
+    return import_module
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_case(tmp_path_factory.mktemp("distillation"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process's peak memory")
+def test_peak_memory_is_what_a_call_adds(benchmark) -> None:
+    memory = benchmark("measuring").Memory(torch.device("cpu"))
+    kept = torch.ones(20_000_000)
+    added = memory.added(lambda: torch.ones(10_000_000).sum())
+    assert 38 < added < 50  # MB
+    assert kept.sum() > 0
+    assert memory.added(lambda: None) < 5
+
+
+def test_turns_are_taken_and_the_first_only_warms_up(benchmark) -> None:
+    calls: list[str] = []
+    clock = iter(range(100))
+    ways = {name: lambda name=name: calls.append(name) for name in "ab"}
+    found = benchmark("measuring").take_turns(ways, 3, lambda: float(next(clock)))
+    assert "".join(calls) == "abababab"
+    assert found == {"a": [1.0] * 3, "b": [1.0] * 3}
+
+
+def test_the_plain_teacher_draws_the_same(benchmark, case: Path) -> None:
+    teacher = load_model(case.parent / "teacher.safetensors")
+    assert isinstance(teacher, EG3D)
+    cameras = PRESETS["ffhq"].at([-0.4, 0.3])
+    ws = teacher.mapping(torch.randn(2, teacher.z_dim), cameras)
+
+    @torch.no_grad()
+    def draw():
+        one = teacher.draw(teacher.prepare(ws[:1]), cameras)
+        return *teacher.synthesis(ws, cameras), *one
+
+    ours = draw()
+    benchmark("plain").make_plain(teacher)
+    assert type(teacher) is not EG3D
+    for own, plain in zip(ours, draw(), strict=True):
+        torch.testing.assert_close(plain, own, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [0, 1, 14, 96, 4095, 4096, 9999])
+def test_the_largest_batch_is_found(benchmark, size: int) -> None:
+    asked: list[int] = []
+
+    def fits(batch: int) -> bool:
+        asked.append(batch)
+        return batch <= size
+
+    assert benchmark("inference").largest_that(fits) == min(size, 4096)
+    assert len(asked) < 30
+
+
+def test_a_step_is_the_sum_of_its_parts(benchmark, case: Path, tmp_path: Path) -> None:
+    """Networks that are not there are random; each part moves what it says."""
+    program = benchmark("distillation")
+    settings = ["teacher.discriminator=nobody", "loss.perceptual=lpips-squeeze", "loss.raw=0"]
+    settings += ["model.discriminator.channel_base=128", "model.discriminator.channel_max=8"]
+    settings += ["model.discriminator.mbstd_group_size=2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NERFGAN_HOME", str(tmp_path))
+        patch.setenv("TORCH_HOME", str(tmp_path))
+        found = program.stand_ins(program.read(str(case), settings), tmp_path)
+        names = [each.partition("=")[0] for each in found]
+        assert names == ["teacher.discriminator", "loss.perceptual_weights"]
+        tasks = [
+            program.build(str(case), [*settings, *found], version, torch.device("cpu"))
+            for version in program.VERSIONS
+        ]
+    assert [type(task.teacher).__name__ for task in tasks] == ["EG3D", "PlainEG3D"]
+    parts = program.parts_of(tasks[0])
+    moves = {name: moved_by(work, tasks[0]) for name, work in parts.items()}
+    assert moves == {
+        "teacher": set(),
+        "student": {"generator gradients"},
+        "perceptual": set(),
+        "discriminator": {"discriminator", "discriminator gradients"},
+        "r1": {"discriminator gradients"},
+        "step": {
+            *("generator", "generator gradients", "discriminator", "discriminator gradients"),
+            "average",
+        },
+    }
+
+
+def moved_by(work, task: DistillTask) -> set[str]:
+    """Networks whose weights it changes, and those that get gradients."""
+    networks = {name: task.modules[name] for name in ("generator", "discriminator", "average")}
+    before = {}
+    for name, network in networks.items():
+        network.zero_grad(set_to_none=True)
+        before[name] = [parameter.detach().clone() for parameter in network.parameters()]
+    work()
+    found = set()
+    for name, network in networks.items():
+        pairs = zip(before[name], network.parameters(), strict=True)
+        if not all(torch.equal(old, new) for old, new in pairs):
+            found.add(name)
+        if any(parameter.grad is not None for parameter in network.parameters()):
+            found.add(f"{name} gradients")
+    return found

@@ -1,0 +1,236 @@
+"""`nerfgan demo` as a user runs it: on a tiny teacher, to the page and its numbers."""
+
+import json
+import re
+import shutil
+import signal
+from html import unescape
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from cli import start  # of this folder
+from distill_case import write_case
+
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints import zoo
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.demo import making, pictures
+from nerfgan_cli.demo.cost import BATCHES, Cost
+from nerfgan_cli.demo.curves import round_numbers
+from nerfgan_cli.demo.parts import Part, make_part
+from nerfgan_cli.editing import mix_styles
+
+PARTS = ("angles", "turn", "walk", "mix", "cost")
+
+pytestmark = pytest.mark.usefixtures("quick_training")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What makes the demo's recipe tiny."""
+    case = write_case(tmp_path_factory.mktemp("case")).parent
+    changes = [
+        f"teacher.model={case / 'teacher.safetensors'}",
+        f"teacher.discriminator={case / 'critic.safetensors'}",
+        *("teacher.img_resolution=64", "teacher.raw_resolution=16", "teacher.cache_targets=8"),
+        *("teacher.statistics=50", "teacher.statistics_images=4"),
+        *("model.channel_base=128", "model.channel_max=8", "loss.discriminator_alone_kimg=0"),
+        *("train.kimg=0.024", "train.switch_kimg=0.012", "train.batch=4", "train.batch_gpu=4"),
+        *("train.snapshot_kimg=0.008", "train.log_kimg=0.004"),
+        *("train.heldout=4", "train.heldout_kimg=0.008"),
+    ]
+    return [word for change in changes for word in ("--set", change)]
+
+
+@pytest.fixture(autouse=True)
+def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "TURN_FRAMES", 4)
+    monkeypatch.setattr(pictures, "WALK_FRAMES", 4)
+
+
+@pytest.fixture(scope="module")
+def finished(settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A place for the demo that the first test makes."""
+    return {"folder": tmp_path_factory.mktemp("finished") / "my demo"}
+
+
+@pytest.fixture
+def demo(nerfgan, settings, finished) -> Path:
+    """The folder of a finished demo."""
+    folder = finished["folder"]
+    if not folder.exists():
+        done = nerfgan("demo", "-o", folder, *settings)
+        assert done.code == 0, done
+        finished["said"] = done
+    return folder
+
+
+def records(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
+
+
+def test_progress_and_what_is_there(demo: Path, finished) -> None:
+    done = finished["said"]
+    for words in ("images/s", "several angles", "as they turn", "person to person", "mixing"):
+        assert words in done.err
+    assert f"open {demo / 'index.html'} in a browser" in done.out
+    assert "nerfgan train" in done.out
+    for part in PARTS:
+        for file in json.loads((demo / f"{part}.json").read_text())["files"]:
+            assert (demo / file).stat().st_size > 0
+    assert not (demo / "run" / ".targets").exists()
+    assert [record["schedule/stage"] for record in records(demo)] == [1, 1, 1, 2, 2, 2]
+
+
+def test_the_page_stands_alone(demo: Path) -> None:
+    page = (demo / "index.html").read_text()
+    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(links) == 2 + len(pictures.PEOPLE) + 3 + 2
+    for link in links:
+        assert (demo / link).is_file(), link
+    assert "://" not in page
+    assert "prefers-color-scheme: dark" in page
+    for text in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL):
+        for path in re.findall(r"'([^']*my demo[^']*)'", unescape(text)):
+            assert Path(path).exists(), path
+    assert page.count("my demo") >= 4
+    assert "drawn by the student of this page" in page
+
+
+def test_numbers_are_those_of_the_log_and_of_the_measurement(demo: Path) -> None:
+    page, log = (demo / "index.html").read_text(), records(demo)
+    assert f"<b>{log[-1]['psnr/image']:.1f} dB</b>" in page
+    assert f"{log[-1]['images']:,} pictures in {log[-1]['step']:,} steps" in page
+    assert "from 12 pictures on, stage 2" in page
+    for name in ("features", "raw", "image", "adversarial"):
+        assert f"{name} <b>{log[-1][f'loss/{name}']:.3g}</b>" in page
+        values = [record[f"loss/{name}"] for record in log if f"loss/{name}" in record]
+        heights = [height for _, height in curve(page, name)]
+        lower = sorted(range(len(values)), key=lambda index: values[index])
+        assert sorted(heights, reverse=True) == [heights[index] for index in lower]
+    assert "discriminator <b>" not in page
+    places = [place for place, _ in curve(page, "features")]
+    assert len(places) == len(log)
+    assert places[1] - places[0] == pytest.approx(places[-1] - places[-2], abs=0.2)
+    costs = json.loads((demo / "cost.json").read_text())
+    for (batch, teacher, its_memory), (_, student, memory) in zip(
+        costs["teacher"], costs["student"], strict=True
+    ):
+        for number in (f"{1000 * teacher:.1f}", f"{1000 * student:.1f}", f"{memory / 1e6:,.0f}"):
+            assert f"<td>{number}</td>" in page
+        assert f"<tr><td>{batch}</td>" in page
+        assert f"<b>{teacher / student:.1f}×</b>" in page
+        assert f"<b>{its_memory / memory:.1f}×</b>" in page
+
+
+def curve(page: str, name: str) -> list[tuple[float, float]]:
+    """The points of a curve of the page."""
+    (points,) = re.findall(rf'points="([^"]*)"><title>{name}</title>', page.split("PSNR of")[0])[:1]
+    return [tuple(map(float, point.split(","))) for point in points.split()]
+
+
+def test_costs_are_of_the_generators_alone(demo: Path) -> None:
+    costs = json.loads((demo / "cost.json").read_text())
+    assert " on " in costs["machine"]
+    for name in ("teacher", "student"):
+        assert [batch for batch, _, _ in costs[name]] == list(BATCHES)
+        memories = [memory for _, _, memory in costs[name]]
+        assert 0 < memories[0] <= memories[1] <= memories[2]
+        assert memories[2] < 1e8  # of this process it would be more
+        assert all(seconds > 0 for _, seconds, _ in costs[name])
+
+
+def test_again_makes_only_what_is_missing(nerfgan, demo: Path, settings, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(demo, folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    (folder / "mix.png").unlink()
+    (folder / "walk.json").write_text("{")  # as if its disk had been full
+    done = nerfgan("demo", "-o", folder, *settings)
+    assert done.code == 0, done
+    assert done.err.count("there already") == 3
+    changed = {path.name for path, when in before.items() if path.stat().st_mtime_ns != when}
+    mixed = {"mix.png", "mix-rows.png", "mix-columns.png", "mix.json"}
+    assert changed - {"run", "index.html"} == {*mixed, "walk.mp4", "walk.json"}
+    assert (folder / "mix.png").read_bytes() == (demo / "mix.png").read_bytes()
+
+
+def test_a_bundled_student_mixes(nerfgan, demo: Path, settings, student, tmp_path, monkeypatch):
+    """And not the one of the page, as soon as there is one."""
+    folder = tmp_path / "copy"
+    shutil.copytree(demo, folder)
+    monkeypatch.setattr(zoo, "DEFAULT", str(student))
+    done = nerfgan("demo", "-o", folder, *settings, "--json")
+    assert done.code == 0, done
+    assert done.err.count("there already") == 3
+    assert json.loads(done.out)["shown"] == "the bundled student student"
+    assert (folder / "index.html").read_text().count("drawn by the bundled student student") == 2
+    assert (folder / "mix.png").read_bytes() != (demo / "mix.png").read_bytes()
+
+
+def test_a_demo_that_is_interrupted(nerfgan, settings, tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "demo"
+    process = start("demo", "-o", folder, *settings, "--set", "train.kimg=100", OMP_NUM_THREADS="1")
+    assert process.stderr is not None
+    assert any("images/s" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in said
+    assert not (folder / "index.html").exists()
+    costs = {"teacher": [Cost(1, 0.5, 2_000_000)], "student": [Cost(1, 0.25, 500_000)]}
+    monkeypatch.setattr(making, "measure", lambda pair: costs)
+    done = nerfgan("demo", "-o", folder, *settings, "--set", "train.kimg=0.004")
+    assert done.code == 0, done
+    assert "continuing from" in done.err
+    assert "<b>2.0×</b><span>as fast" in (folder / "index.html").read_text()
+
+
+def test_a_part_of_another_model_is_made_anew(tmp_path: Path) -> None:
+    model, said, made = tmp_path / "model", [], []
+    model.write_text("one")
+    part = Part("part", "a part", (model,), lambda: {"files": [], "number": made.append(1)})
+    for text, times in (("one", 1), ("one", 1), ("two", 2), ("two", 2)):
+        model.write_text(text)
+        make_part(part, tmp_path, said.append)
+        assert len(made) == times
+    assert said == ["a part", "a part: there already"] * 2
+
+
+def test_what_is_refused(nerfgan, settings, tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "letter.txt").touch()
+    nerfgan("demo", "-o", full, *settings).refused(3, "holds other things", "--out")
+    nerfgan("demo", "-o", full / "letter.txt", *settings).refused(3, "letter.txt")
+    new = ("demo", "-o", tmp_path / "new")
+    nerfgan(*new, "--set", "train.kim=1").refused(2, "did you mean train.kimg?")
+    nerfgan(*new, *settings, "--set", "teacher.model=nobody").refused(2, "nobody")
+    assert not (tmp_path / "new" / "index.html").exists()
+
+
+def test_mixing_exchanges_the_inner_codes(student) -> None:
+    """Each layer's code is that of the subject whose row it is, at the same camera."""
+    generator = load_model(student)
+    a, b = torch.randn(2, 1, generator.num_ws, generator.w_dim).unbind(0)
+    camera = PRESETS["ffhq"].at(0.3)
+    of_a, of_b = (generator.renderer_mapping(ws, camera) for ws in (a, b))
+    mixed = generator.renderer_mapping(mix_styles(a, b, range(3, 6)), camera)
+    taken = (mixed == of_b).all(dim=2)[0]
+    kept = (mixed == of_a).all(dim=2)[0]
+    assert taken.any()
+    assert kept.any()
+    assert (taken ^ kept).all()
+    assert (mix_styles(a, b, range(3, 6))[:, 3:6] == b[:, 3:6]).all()
+
+
+@pytest.mark.parametrize("span", [(0, 1376), (9.3, 14.4), (0.001, 0.0013), (5, 5)])
+def test_ticks_are_round_and_few(span) -> None:
+    low, high = span
+    ticks = round_numbers(low, high)
+    assert 1 <= len(ticks) <= 7
+    assert all(low <= tick <= high for tick in ticks)
+    mantissas = {f"{abs(b - a):.0e}"[0] for a, b in pairwise(ticks)}
+    assert mantissas <= {"1", "2", "5"}
