@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.nn.channels import CHANNEL_BASE, CHANNEL_MAX
-from nerfgan_cli.training.recipe import require
+from nerfgan_cli.training.recipe import require, require_choice
 
 AUGMENTATIONS = ("none", "fixed", "ada")
 
@@ -41,10 +41,7 @@ class AdversarialLoss:
     ada_kimg: float = 500  # in which p can go from 0 to 1
 
     def __post_init__(self) -> None:
-        if self.augment not in AUGMENTATIONS:
-            raise UsageError(
-                f"loss.augment cannot be {self.augment!r}: use one of {', '.join(AUGMENTATIONS)}."
-            )
+        require_choice("loss.augment", self.augment, AUGMENTATIONS)
         require("loss.r1_gamma", self.r1_gamma, 0)
         for name in ("r1_interval", "ada_interval"):
             require(f"loss.{name}", getattr(self, name), 1)

@@ -18,7 +18,15 @@ from nerfgan_cli.training.adversarial_recipe import (
     require_betas,
     require_probability,
 )
-from nerfgan_cli.training.recipe import DATA_KINDS, PRECISIONS, Data, Recipe, Train, require
+from nerfgan_cli.training.recipe import (
+    DATA_KINDS,
+    PRECISIONS,
+    Data,
+    Recipe,
+    Train,
+    require,
+    require_choice,
+)
 
 CAMERAS_ALONE = "spread"
 CONDITIONINGS = ("swapped", "same", "frontal")
@@ -91,8 +99,8 @@ class Teacher:
     statistics_images: int = 64  # whose mean features the student starts from
 
     def __post_init__(self) -> None:
-        choose("teacher.conditioning", self.conditioning, CONDITIONINGS)
-        choose("teacher.precision", self.precision, PRECISIONS)
+        require_choice("teacher.conditioning", self.conditioning, CONDITIONINGS)
+        require_choice("teacher.precision", self.precision, PRECISIONS)
         for name in ("truncation_share", "wide_share"):
             require_probability(f"teacher.{name}", getattr(self, name))
         if self.swap_probability is not None:
@@ -126,9 +134,9 @@ class Model:
     discriminator: Discriminator = field(default_factory=Discriminator)  # from scratch
 
     def __post_init__(self) -> None:
-        choose("model.preset", self.preset, tuple(PRESETS))
+        require_choice("model.preset", self.preset, tuple(PRESETS))
         if self.camera_preset is not None:
-            choose("model.camera_preset", self.camera_preset, tuple(NUMBERS))
+            require_choice("model.camera_preset", self.camera_preset, tuple(NUMBERS))
 
     def config(self, teacher: EG3DConfig, raw_resolution: int | None) -> StudentConfig:
         """The student of a teacher."""
@@ -166,9 +174,9 @@ class Loss(AdversarialLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choose("loss.perceptual", self.perceptual, PERCEPTUALS)
-        choose("loss.reals", self.reals, REALS)
-        choose("loss.discriminator_start", self.discriminator_start, STARTS)
+        require_choice("loss.perceptual", self.perceptual, PERCEPTUALS)
+        require_choice("loss.reals", self.reals, REALS)
+        require_choice("loss.discriminator_start", self.discriminator_start, STARTS)
         require_probability("loss.ada_start", self.ada_start)
         for name in ("features", "raw", "image", "adversarial", "pixels", "consistency"):
             require(f"loss.{name}", getattr(self, name), 0)
@@ -281,8 +289,3 @@ class DistillRecipe(Recipe):
         """Whether training needs more than raw pictures."""
         loss = self.loss
         return bool(self.is_adversarial or loss.image or loss.pixels or loss.consistency)
-
-
-def choose(key: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(f"{key} cannot be {value!r}: use one of {', '.join(choices)}.")

@@ -20,7 +20,14 @@ from nerfgan_cli.cameras import Camera
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
-from nerfgan_cli.losses.density import point_pairs, smoothness_loss
+from nerfgan_cli.losses.density import (
+    MONOTONIC_STEP,
+    MONOTONIC_WEIGHT,
+    monotonic_loss,
+    point_pairs,
+    points_in_line,
+    smoothness_loss,
+)
 from nerfgan_cli.nn.depths import Draws
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
 from nerfgan_cli.ops.fir import blur2d
@@ -42,6 +49,14 @@ class Latents(NamedTuple):
     swap: Tensor  # [B], uniform in [0, 1): who gets another's conditioning camera
     rays: Sequence[Draws] | None = None  # B; None: drawn by the generator of the options
     mixing: Mixing | None = None
+
+
+class DensityPoints(NamedTuple):
+    """Where the density is regularised."""
+
+    uniform: Tensor  # [B, N, 3] in [0, 1)
+    offsets: Tensor  # [B, N, 3] to their neighbours, in world units
+    in_line: Tensor | None = None  # [B, M, 3] in [0, 1), of the monotonic variants
 
 
 class Reals(NamedTuple):
@@ -131,15 +146,21 @@ def generator_phase(
 def density_phase(
     generator: EG3D,
     latents: Latents,
-    points: Tensor,  # [B, N, 3], uniform in [0, 1)
-    offsets: Tensor,  # [B, N, 3], in world units
+    points: DensityPoints,
     moment: Moment,
+    strength: float,
+    hold_front: bool = False,
 ) -> PhaseResult:
-    """The loss awaits its strength. The first swap decides for the whole batch."""
+    """The strength is that of smoothness alone. The first swap decides for the whole batch."""
     conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap[:1])
     subject = generator.prepare(generator.mapping(latents.z, conditioning), moment.drawing)
-    density = generator.density(subject, point_pairs(points, offsets))
-    return PhaseResult(smoothness_loss(density), {})
+    pairs = generator.density(subject, point_pairs(points.uniform, points.offsets))
+    loss = strength * smoothness_loss(pairs)
+    if points.in_line is not None:
+        step = generator.eg3d_config.volume.box_warp * MONOTONIC_STEP
+        lines = generator.density(subject, points_in_line(points.in_line, step))
+        loss = loss + MONOTONIC_WEIGHT * monotonic_loss(lines, hold_front)
+    return PhaseResult(loss, {})
 
 
 def discriminator_phase(

@@ -10,7 +10,7 @@ from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.training.augment import AugmentDraws, AugmentPipe
-from nerfgan_cli.training.eg3d import Latents, Mixing, Moment
+from nerfgan_cli.training.eg3d import DensityPoints, Latents, Mixing, Moment
 from nerfgan_cli.training.feed import random_cameras
 from nerfgan_cli.training.randomness import keyed
 
@@ -47,13 +47,16 @@ class SliceDraws:
             mixing = Mixing(self._sent(others), cutoff)
         return Latents(self._sent(z), camera.to(self.device), swap, mixing=mixing)
 
-    def points(self, number: int, distance: float) -> tuple[Tensor, Tensor]:
-        """For the density's regulariser: uniform [B, number, 3], offsets of the same shape."""
+    def points(self, number: int, distance: float, in_line: int = 0) -> DensityPoints:
+        """For the density's regulariser: pairs, and points that have others behind them."""
         generator = self._generator("points", self.device)
         shape = (self.count, number, 3)
         uniform = torch.rand(shape, generator=generator, device=self.device)
         offsets = torch.randn(shape, generator=generator, device=self.device)
-        return uniform, offsets * distance
+        lines = None
+        if in_line:
+            lines = torch.rand(self.count, in_line, 3, generator=generator, device=self.device)
+        return DensityPoints(uniform, offsets * distance, lines)
 
     def moment(self, schedule: Schedule, pipe: AugmentPipe | None) -> Moment:
         """How pictures of this slice are drawn and shown; every showing is augmented anew."""

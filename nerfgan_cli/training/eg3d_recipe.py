@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig, TrainingNotes
+from nerfgan_cli.losses.density import REGULARIZERS
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.training.adversarial_recipe import (
     AdversarialLoss,
@@ -15,7 +16,7 @@ from nerfgan_cli.training.adversarial_recipe import (
     require_betas,
     require_probability,
 )
-from nerfgan_cli.training.recipe import Recipe, Train, require
+from nerfgan_cli.training.recipe import Recipe, Train, require, require_choice
 
 SIZES = (
     *("z_dim", "w_dim", "raw_resolution", "mapping_layers"),
@@ -40,6 +41,9 @@ class Loss(AdversarialLoss):
 
     density_reg: float = 0.25  # 0: none
     density_interval: int = 4  # steps
+    # "l1", or EG3D's experiments "monotonic-detach" and "monotonic-fixed", whose pairs lie 1/256 of
+    # the box apart instead of `density_distance`. No released model uses them.
+    density_regularizer: str = "l1"
     density_distance: float = 0.004  # standard deviation between paired points, world units
     density_points: int = 1000
     swap_probability: float = 0.5  # of the conditioning cameras, at the end of the fade
@@ -58,6 +62,16 @@ class Loss(AdversarialLoss):
             require(f"loss.{name}", getattr(self, name), 0)
         for name in ("swap_probability", "style_mixing"):
             require_probability(f"loss.{name}", getattr(self, name))
+        require_choice("loss.density_regularizer", self.density_regularizer, REGULARIZERS)
+        if self.is_monotonic and not self.density_reg:
+            raise UsageError(
+                f'loss.density_regularizer = "{self.density_regularizer}" does nothing while '
+                "loss.density_reg is 0: give it a weight."
+            )
+
+    @property
+    def is_monotonic(self) -> bool:
+        return self.density_regularizer != "l1"
 
 
 @dataclass(frozen=True, kw_only=True)

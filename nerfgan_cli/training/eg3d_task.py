@@ -19,6 +19,7 @@ from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.losses.density import MONOTONIC_POINTS, MONOTONIC_STEP
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
 from nerfgan_cli.training.ada import Ada, phase_numbers
 from nerfgan_cli.training.distributed import World
@@ -56,7 +57,6 @@ class Phase(NamedTuple):
     name: str
     network: EG3D | SingleDiscriminator
     interval: int  # steps
-    weight: float  # of its loss
     compute: Callable[[SliceDraws], PhaseResult]
 
 
@@ -154,6 +154,9 @@ class EG3DTask(Task):
     def _phases(self, now: Schedule, real: Mapping[int, Reals]) -> Iterator[Phase]:
         """What the slices of a batch go through, one phase after the other."""
         loss, G, D = self.recipe.loss, self.generator, self.discriminator
+        distance, in_line = loss.density_distance, 0
+        if loss.is_monotonic:
+            distance, in_line = G.eg3d_config.volume.box_warp * MONOTONIC_STEP, MONOTONIC_POINTS
 
         def latents(draws: SliceDraws) -> Latents:
             return draws.latents(G, self.data, loss.style_mixing)
@@ -165,8 +168,9 @@ class EG3DTask(Task):
             return generator_phase(G, D, latents(draws), moment(draws))
 
         def smooth(draws: SliceDraws) -> PhaseResult:
-            points = draws.points(loss.density_points, loss.density_distance)
-            return density_phase(G, latents(draws), *points, moment(draws))
+            points = draws.points(loss.density_points, distance, in_line)
+            strength, held = loss.density_reg, loss.density_regularizer == "monotonic-detach"
+            return density_phase(G, latents(draws), points, moment(draws), strength, held)
 
         def discriminate(draws: SliceDraws) -> PhaseResult:
             return discriminator_phase(G, D, latents(draws), real[draws.index], moment(draws))
@@ -174,11 +178,11 @@ class EG3DTask(Task):
         def penalize(draws: SliceDraws) -> PhaseResult:
             return r1_phase(D, real[draws.index], loss.r1_gamma, moment(draws))
 
-        yield Phase("generator", G, 1, 1.0, generate)
+        yield Phase("generator", G, 1, generate)
         if loss.density_reg:
-            yield Phase("density", G, loss.density_interval, loss.density_reg, smooth)
-        yield Phase("discriminator", D, 1, 1.0, discriminate)
-        yield Phase("r1", D, loss.r1_interval, 1.0, penalize)
+            yield Phase("density", G, loss.density_interval, smooth)
+        yield Phase("discriminator", D, 1, discriminate)
+        yield Phase("r1", D, loss.r1_interval, penalize)
 
     def _descend(self, phase: Phase, step: int) -> Numbers:
         """One phase over this process's slices; what it has to tell."""
@@ -190,7 +194,7 @@ class EG3DTask(Task):
             result = phase.compute(draws)
             loss = result.loss.mean()
             results.append(PhaseResult(loss.detach(), result.scores))
-            return loss * (phase.weight * phase.interval)
+            return loss * phase.interval
 
         for network in (self.generator, self.discriminator):
             network.requires_grad_(network is phase.network)

@@ -4,7 +4,7 @@ Tables that all kinds of training have are here; a kind adds its own (`eg3d_reci
 subclass of `Recipe`. Reading, with every key and type checked, is in `recipe_reader.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -44,10 +44,7 @@ class Data:
     }
 
     def __post_init__(self) -> None:
-        if self.kind not in self.kinds:
-            raise UsageError(
-                f"data.kind cannot be {self.kind!r}: use one of {', '.join(self.kinds)}."
-            )
+        require_choice("data.kind", self.kind, self.kinds)
         if self.kind == "archive" and not self.path:
             raise UsageError("data.path is missing: name the zip or folder of the pictures.")
         require("data.length", self.length, 1)
@@ -93,10 +90,7 @@ class Train:
         require_seed("train.seed", self.seed)
         if self.batch_gpu is not None:
             require("train.batch_gpu", self.batch_gpu, 1)
-        if self.precision not in PRECISIONS:
-            raise UsageError(
-                f"train.precision cannot be {self.precision!r}: use one of {', '.join(PRECISIONS)}."
-            )
+        require_choice("train.precision", self.precision, PRECISIONS)
 
     @property
     def steps(self) -> int:
@@ -124,3 +118,8 @@ def require(key: str, value: float, least: float) -> None:
     """A number that may not be smaller."""
     if not value >= least:
         raise UsageError(f"{key} of {value} is impossible: use {least} or more.")
+
+
+def require_choice(key: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{key} cannot be {value!r}: use one of {', '.join(choices)}.")

@@ -15,6 +15,7 @@ from nerfgan_cli.losses.density import point_pairs
 from nerfgan_cli.nn.depths import Draws
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
 from nerfgan_cli.training.eg3d import (
+    DensityPoints,
     Latents,
     Moment,
     Reals,
@@ -78,14 +79,14 @@ class Case:
             DrawOptions(noise_mode="none"),  # normal draws are zero
         )
 
-    def points(self) -> tuple[Tensor, Tensor]:
+    def points(self) -> DensityPoints:
         """The golden's quasi-random points, and their offsets."""
         name, shape = self.meta["perturb"]
         number = torch.arange(shape[0] * shape[1], dtype=torch.float64)
         steps = torch.tensor(self.meta["coord_steps"], dtype=torch.float64)
         uniform = (CONSTANT + number[:, None] * steps).frac().float()
         distance = self.meta["G"]["rendering_kwargs"]["density_reg_p_dist"]
-        return uniform.reshape(shape), self.golden.fx(name, shape, distance)
+        return DensityPoints(uniform.reshape(shape), self.golden.fx(name, shape, distance))
 
     def check(self, phase: str, key: str, actual: Tensor, relative: bool = False) -> None:
         golden = self.golden[f"{self.name}_{phase}_{key}"]
@@ -122,9 +123,9 @@ class TestPhases:
     def test_density(self, path: Path, name: str) -> None:
         case = Case(Golden(path), name)
         strength = case.meta["G"]["rendering_kwargs"]["density_reg"]
-        result = density_phase(case.generator, case.latents, *case.points(), case.moment)
-        case.check("Greg", "Greg_l1", result.loss, relative=True)
-        case.check_gradients("Greg", case.generator, result.loss * strength)
+        result = density_phase(case.generator, case.latents, case.points(), case.moment, strength)
+        case.check("Greg", "Greg_l1", result.loss / strength, relative=True)
+        case.check_gradients("Greg", case.generator, result.loss)
 
     def test_density_at_the_first_points(self, path: Path, name: str) -> None:
         case = Case(Golden(path), name)
@@ -132,7 +133,9 @@ class TestPhases:
         camera = swap_cameras(latents.camera, moment.swap_probability, latents.swap[:1])
         subject = generator.prepare(generator.mapping(latents.z, camera), moment.drawing)
         head = case.golden[f"{name}_Greg_Greg_sigma_initial_head"]
-        first = point_pairs(*case.points())[:, : len(head) // len(latents.z)]
+        points = case.points()
+        pairs = point_pairs(points.uniform, points.offsets)
+        first = pairs[:, : len(head) // len(latents.z)]
         case.check("Greg", "Greg_sigma_initial_head", generator.density(subject, first))
 
     def test_discriminator(self, path: Path, name: str) -> None:

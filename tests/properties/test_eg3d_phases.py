@@ -1,13 +1,28 @@
 """EG3D's training phases where the goldens do not look: swapping, augmentation."""
 
+from typing import cast
+
+import pytest
 import torch
 from torch import Tensor
 
-from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.generators.contract import DrawOptions
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
 from nerfgan_cli.training.augment import AugmentDraws, AugmentPipe
-from nerfgan_cli.training.eg3d import Moment, Reals, Views, r1_phase, shown, swap_cameras
+from nerfgan_cli.training.eg3d import (
+    DensityPoints,
+    Latents,
+    Moment,
+    Reals,
+    Views,
+    density_phase,
+    r1_phase,
+    shown,
+    swap_cameras,
+)
 
 SIZE = 32
 CAMERAS = PRESETS["ffhq"].at([-0.3, -0.1, 0.1, 0.3])
@@ -64,3 +79,51 @@ def test_the_generator_learns_through_the_augmentation() -> None:
     fakes = shown(views, moment(lambda both: AugmentPipe()(both, draws), blur_sigma=1.0))
     gradients = torch.autograd.grad(sum(view.square().sum() for view in fakes), views)
     assert all(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+class Field(torch.nn.Module):
+    """In place of a generator: a density that rises along z."""
+
+    eg3d_config = EG3DConfig()
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(slope))
+
+    def mapping(self, z: Tensor, camera: Camera) -> Tensor:
+        return z
+
+    def prepare(self, ws: Tensor, options: DrawOptions) -> Tensor:
+        return ws
+
+    def density(self, subject: Tensor, points: Tensor) -> Tensor:
+        return self.slope * points[..., 2:]
+
+
+def regularized(slope: float, hold_front: bool) -> tuple[float, float]:
+    """The loss without smoothness, and the slope's gradient."""
+    field = Field(slope)
+    points = DensityPoints(torch.rand(4, 5, 3), torch.zeros(4, 5, 3), torch.rand(4, 7, 3))
+    latents = Latents(torch.zeros(4, 8), CAMERAS, torch.zeros(4))
+    result = density_phase(cast(EG3D, field), latents, points, moment(), 0.25, hold_front)
+    result.loss.backward()
+    assert field.slope.grad is not None
+    return result.loss.item(), field.slope.grad.item()
+
+
+def test_density_may_not_fall_behind() -> None:
+    """EG3D's monotonic variants: 10 times what is lost in 1/256 of the box along −z."""
+    box = EG3DConfig().volume.box_warp
+    loss, gradient = regularized(3.0, hold_front=False)
+    assert (loss, gradient) == pytest.approx((30 * box / 256, 10 * box / 256), rel=1e-3)
+    assert regularized(-3.0, hold_front=False) == (0, 0)
+
+
+def test_held_points_in_front_get_no_gradient() -> None:
+    torch.manual_seed(0)
+    torch.rand(4, 5, 3)
+    behind = 2 * torch.rand(4, 7, 3)[..., 2] - 1 - EG3DConfig().volume.box_warp / 256
+    torch.manual_seed(0)
+    loss, gradient = regularized(3.0, hold_front=True)
+    assert loss == pytest.approx(regularized(3.0, hold_front=False)[0], rel=1e-3)
+    assert gradient == pytest.approx(-10 * behind.mean().item(), rel=1e-3)

@@ -147,7 +147,8 @@ def test_a_resumed_run_of_two_processes_is_the_uninterrupted_one(
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert fork_all(2, train_to(0.024, whole)) == [0, 0]
-    assert fork_all(2, train_to(0.012, parts)) == [0, 0]
+    for kimg in (0.008, 0.012):
+        assert fork_all(2, train_to(kimg, parts)) == [0, 0]
     facts, tensors = newest(parts)
     assert facts.step == 3  # ADA listens to the fourth
     assert tensors["module.ada.signs"][1] == 4 * 4  # three discriminator steps, one of R1, of all

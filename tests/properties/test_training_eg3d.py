@@ -96,6 +96,18 @@ def test_each_phase_trains_its_network_only(tiny_recipe: Path) -> None:
     assert [phase.interval for phase in phases] == [1, 2, 1, 4]
 
 
+def test_monotonic_regularizers_have_points_of_their_own(tiny_recipe: Path) -> None:
+    losses = {}
+    for name in ("l1", "monotonic-detach", "monotonic-fixed"):
+        task = build(tiny_recipe, f"loss.density_regularizer={name}", "train.batch_gpu=4")
+        task.begin(0)
+        phases = {phase.name: phase for phase in task._phases(Schedule(0.5, 0.0, 8), {})}
+        (losses[name],) = task._descend(phases["density"], 0).values()
+    assert losses["monotonic-detach"] == losses["monotonic-fixed"] != losses["l1"]
+    with pytest.raises(UsageError, match="density_reg is 0"):
+        read(tiny_recipe, "loss.density_regularizer=monotonic-fixed", "loss.density_reg=0")
+
+
 def test_a_rare_phase_weighs_more(tiny_recipe: Path) -> None:
     """Gradients of a phase every n-th step are n times those of its loss."""
     gradients = []
@@ -215,7 +227,7 @@ def test_every_slice_of_every_phase_and_step_has_draws_of_its_own(tiny_recipe: P
         latents = draws.latents(task.generator, task.data, 0.0)
         moment = draws.moment(Schedule(0.5, 0.0, 8), task.ada.pipe)
         noise = torch.rand([], generator=moment.drawing.generator)
-        points, offsets = draws.points(3, 1.0)
+        points, offsets, _ = draws.points(3, 1.0)
         found.append((latents.z[0, 0], latents.swap[0], noise, points[0, 0, 0], offsets[0, 0, 0]))
     for numbers in zip(*found, strict=True):
         assert len({number.item() for number in numbers}) == len(found)
