@@ -1,7 +1,8 @@
 """The student: a convolutional renderer of a teacher's subjects (NeRF-GAN Distillation, section 3).
 
     w' = M²ᴰ(w, camera)         `renderer_mapping`, new
-    features = S²ᴰ(w')          `predictor`, new: StyleGAN3, or StyleGAN2 in the light preset
+    features = S²ᴰ(w')          `predictor`, new: StyleGAN3, or StyleGAN2 in the light preset;
+                                can be told the ray of each pixel by `ray_map`
     image = SR(features, w)     `superresolution`: the teacher's, or a small one of its own
 
 The student never sees z: it shares w with its teacher, whose mapping network it carries, so that
@@ -28,6 +29,7 @@ from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student_config import StudentConfig
 from nerfgan_cli.nn.layers import FullyConnectedLayer
 from nerfgan_cli.nn.mapping import MappingNetwork, conditioning_label
+from nerfgan_cli.nn.ray_map import RayMap
 from nerfgan_cli.nn.renderer_mapping import RendererMapping
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork as StyleGAN2
 from nerfgan_cli.nn.stylegan3 import SynthesisNetwork as StyleGAN3
@@ -63,6 +65,8 @@ class Student(Generator):
             config.code_input,
             config.code_output,
         )
+        if config.ray_map:
+            self.ray_map = build_ray_map(self.predictor)
         if config.sr_styles == "linear":
             self.sr_affine = FullyConnectedLayer(latent.w_dim, latent.w_dim)
         self.superresolution = build_superresolution(
@@ -115,7 +119,7 @@ class Student(Generator):
         count = max(len(subject.ws), len(camera))
         ws, camera = subject.ws.expand(count, -1, -1), camera.expand(count)
         codes = self.renderer_mapping(ws, camera)
-        features = self.features(codes, update_emas)
+        features = self.features(codes, camera, update_emas)
         rgb = features[:, :3]
         if options.raw_only:
             return Rendering(rgb, rgb, features, depth=None)
@@ -125,14 +129,16 @@ class Student(Generator):
         return Rendering(out.image, rgb, features, depth=None)
 
     def features(
-        self, codes: Tensor, update_emas: bool = False
+        self, codes: Tensor, camera: Camera, update_emas: bool = False
     ) -> Tensor:  # [B, rows, w_dim] -> [B, 32, r, r]
-        """S²ᴰ and its head."""
+        """S²ᴰ and its head. The camera, which is in the codes already, is for the ray map."""
+        rays = self.ray_map(camera) if self.student_config.ray_map else None
         if isinstance(self.predictor, StyleGAN3):
-            features: Tensor = self.predictor(codes, update_emas=update_emas)
+            grid = None if rays is None else rays[self.ray_map.resolutions[0]]
+            features: Tensor = self.predictor(codes, update_emas, grid)
         else:
             # Noise images are fixed on the screen: they would not turn with the subject.
-            features = self.predictor(codes, noise_mode="none")
+            features = self.predictor(codes, noise_mode="none", added=rays)
         features = features * self.student_config.predictor.output_scale
         return features.tanh() if self.student_config.predictor.head == "tanh" else features
 
@@ -165,6 +171,16 @@ class Student(Generator):
             if predictor.head == "tanh":
                 feature_mean = feature_mean.clamp(-0.99, 0.99).atanh()
             self.predictor.output_bias.copy_(feature_mean / predictor.output_scale)
+
+
+def build_ray_map(predictor: StyleGAN2 | StyleGAN3) -> RayMap:
+    """For the one grid on which StyleGAN3 begins, or for each resolution of StyleGAN2."""
+    if isinstance(predictor, StyleGAN3):
+        grid = predictor.input
+        inner = round(grid.sampling_rate)
+        return RayMap({inner: len(grid.weight)}, margin=(grid.size[0] - inner) // 2)
+    blocks = {size: predictor.block(size) for size in predictor.resolutions}
+    return RayMap({size: block.conv1.weight.shape[1] for size, block in blocks.items()})
 
 
 def build_predictor(config: StudentConfig) -> StyleGAN2 | StyleGAN3:

@@ -64,6 +64,7 @@ class StudentConfig:
     superresolution_antialias: bool = True
     code_input: str = "standardized"  # how w enters M²ᴰ (2)
     camera_encoding: str = "standardized"  # how the camera enters it (3)
+    ray_map: bool = False  # whether pixels also know their rays (3 c)
     mapping_layers: int = 2  # of M²ᴰ (4)
     mapping_lr_multiplier: float = 0.01  # (4)
     code_output: str = "shared"  # one network for all rows, or a w' for each layer (5)

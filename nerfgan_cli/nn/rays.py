@@ -17,12 +17,16 @@ class Rays(NamedTuple):
     directions: Tensor  # [B, R, 3], unit length
 
 
-def camera_rays(camera: Camera, resolution: int) -> Rays:
-    """The rays through the R = resolution² pixels of each camera."""
+def camera_rays(camera: Camera, resolution: int, margin: int = 0) -> Rays:
+    """The rays through the R = (resolution + 2 · margin)² pixels of each camera.
+
+    The margin lies outside the picture, as many pixels on each side.
+    """
     K, pose = camera.intrinsics, camera.cam2world
     fx, skew, cx = (K[:, 0, i, None] for i in range(3))
     fy, cy = (K[:, 1, i, None] for i in (1, 2))
-    center = (torch.arange(resolution, device=pose.device, dtype=pose.dtype) + 0.5) / resolution
+    index = torch.arange(-margin, resolution + margin, device=pose.device, dtype=pose.dtype)
+    center = (index + 0.5) / resolution
     row, column = torch.meshgrid(center, center, indexing="ij")
     y = (row.flatten() - cy) / fy
     x = (column.flatten() - cx - skew * y) / fx

@@ -4,6 +4,8 @@ It draws the tri-planes of EG3D, and its blocks make up the super-resolution.
 Attribute and tensor names are those of the official release, whose state dicts load as they are.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -140,12 +142,15 @@ class SynthesisBlock(nn.Module):
         ws: Tensor,  # [B, num_ws, w_dim]
         noise_mode: str = "const",
         generator: torch.Generator | None = None,
+        added: Tensor | None = None,  # [B, out_channels, H·up, W·up], to what enters conv1
     ) -> tuple[Tensor, Tensor]:  # features and image, H·up × W·up
         if x is None:
             x = self.const.expand(ws.shape[0], -1, -1, -1)
         x = x.to(dtype=self.compute_dtype, memory_format=torch.channels_last)
         if self.in_channels:
             x = self.conv0(x, ws[:, 0], noise_mode, generator)
+        if added is not None:
+            x = x + added.to(x.dtype)
         x = self.conv1(x, ws[:, -2], noise_mode, generator)
         rgb = self.torgb(x, ws[:, -1])
         if img is None:
@@ -196,6 +201,7 @@ class SynthesisNetwork(nn.Module):
         ws: Tensor,  # [B, num_ws, w_dim]
         noise_mode: str = "const",
         generator: torch.Generator | None = None,
+        added: Mapping[int, Tensor] | None = None,  # [B, C, r, r] by resolution r
     ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
         ws = ws.float()
         x: Tensor | None = None
@@ -203,7 +209,9 @@ class SynthesisNetwork(nn.Module):
         first = 0
         for resolution in self.resolutions:
             block = self.block(resolution)
-            x, img = block(x, img, ws[:, first : first + block.num_ws], noise_mode, generator)
+            rows = ws[:, first : first + block.num_ws]
+            extra = None if added is None else added[resolution]
+            x, img = block(x, img, rows, noise_mode, generator, extra)
             first += block.num_conv
         assert img is not None
         return img

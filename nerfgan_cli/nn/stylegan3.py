@@ -198,9 +198,12 @@ class SynthesisNetwork(nn.Module):
         self,
         ws: Tensor,  # [B, num_ws, w_dim]
         update_emas: bool = False,  # of the layers' input energies; training asks for it
+        added: Tensor | None = None,  # [B, C, height, width], to the Fourier features
     ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
         first, *rest = ws.float().unbind(dim=1)
         x = self.input(first)
+        if added is not None:
+            x = x + added
         for name, w in zip(self.layer_names, rest, strict=True):
             x = self.get_submodule(name)(x, w, update_emas)
         image: Tensor = x * self.config.output_scale

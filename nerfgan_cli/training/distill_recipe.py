@@ -41,8 +41,8 @@ PREDICTOR = (
     "output_scale",
 )
 STUDENT = (
-    *("camera_preset", "superresolution", "code_input", "camera_encoding", "mapping_layers"),
-    *("mapping_lr_multiplier", "code_output", "sr_styles"),
+    *("camera_preset", "superresolution", "code_input", "camera_encoding", "ray_map"),
+    *("mapping_layers", "mapping_lr_multiplier", "code_output", "sr_styles"),
 )
 
 
@@ -127,6 +127,7 @@ class Model:
     superresolution: str | None = None
     code_input: str | None = None  # (2)
     camera_encoding: str | None = None  # (3)
+    ray_map: bool | None = None  # (3 c)
     mapping_layers: int | None = None  # (4)
     mapping_lr_multiplier: float | None = None
     code_output: str | None = None  # (5)

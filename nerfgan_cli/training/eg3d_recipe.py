@@ -82,11 +82,14 @@ class Optim:
     discriminator_lr: float = 0.002
     betas: tuple[float, float] = (0.0, 0.99)
     eps: float = 1e-8
-    ema_rampup: float | None = 0.05  # half-life as a fraction of the images seen, early on
+    ema_kimg: float | None = None  # half-life of the average; none: 10 · batch / 32
+    ema_rampup: float | None = 0.05  # early on, as a fraction of the images seen
 
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr", "eps"):
             require(f"optim.{name}", getattr(self, name), 0)
+        if self.ema_kimg is not None:
+            require("optim.ema_kimg", self.ema_kimg, 0)
         require_betas("optim.betas", self.betas)
 
 
@@ -120,6 +123,7 @@ class EG3DRecipe(Recipe):
         notes = TrainingNotes(
             density_reg=self.loss.density_reg,
             density_reg_p_dist=self.loss.density_distance,
+            reg_type=self.loss.density_regularizer,
             gpc_reg_prob=self.loss.swap_probability if config.conditioning_scale else None,
             avg_camera_radius=preset.radius,
             avg_camera_pivot=preset.pivot,

@@ -137,7 +137,8 @@ class EG3DTask(Task):
         for phase in self._phases(now, real):
             if step % phase.interval == 0:
                 numbers |= self._descend(phase, step)
-        beta = ema_beta(images, plan.batch, self.recipe.optim.ema_rampup)
+        optim = self.recipe.optim
+        beta = ema_beta(images, plan.batch, optim.ema_rampup, optim.ema_kimg)
         follow(self.average, self.generator, beta)
         if self.recipe.loss.augment == "ada" and (step + 1) % self.recipe.loss.ada_interval == 0:
             self._adapt()

@@ -1,5 +1,6 @@
 """Distillation: lessons, losses, stages, what learns and what does not, caches, comparisons."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -258,11 +259,12 @@ def test_views_are_compared_with_the_next_of_the_same_subject(case: Path) -> Non
 def test_every_open_point_of_the_student_is_a_key(case: Path) -> None:
     choices = {
         **{"camera_preset": "cars", "code_input": "normalized", "camera_encoding": "fourier"},
+        "ray_map": True,
         **{"mapping_layers": 3, "code_output": "per-layer", "sr_styles": "linear", "head": "tanh"},
         **{"network": "stylegan3-r", "num_layers": 6, "margin_size": 4, "output_scale": 0.5},
         **{"superresolution": "Light64", "mapping_lr_multiplier": 0.1, "channel_base": 64},
     }
-    settings = [f"model.{key}={value}" for key, value in choices.items()]
+    settings = [f"model.{key}={json.dumps(value)}" for key, value in choices.items()]
     config = build(case, *settings, *ALONE).generator.student_config
     for key, value in choices.items():
         assert getattr(config if hasattr(config, key) else config.predictor, key) == value

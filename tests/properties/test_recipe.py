@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+import torch
 from training_case import RECIPE
 
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.eg3d_config import PRESETS
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
@@ -191,6 +194,16 @@ def test_published_settings() -> None:
         assert recipe.loss.swap_fade_kimg == 0
         assert recipe.train.init is not None
     assert cats.loss.ada_kimg == 100
+
+
+def test_all_stages_of_the_bundled_teacher_train_one_generator() -> None:
+    names = ("eg3d-toyheads", "eg3d-toyheads-warm", "eg3d-toyheads-finetune")
+    scratch, warm, tune = (resolve(load(name)) for name in names)
+    assert scratch.model.generator == warm.model.generator == tune.model.generator
+    bundled_model = load_model(find_model(tune.train.init), torch.device("cpu"))
+    notes = tune.model.generator.training
+    assert replace(bundled_model.eg3d_config, training=notes) == tune.model.generator
+    assert (tune.loss.blur_fade_kimg, tune.optim.ema_rampup, tune.optim.ema_kimg) == (0, None, 1)
 
 
 def write(folder: Path, **recipes: str) -> None:

@@ -14,6 +14,8 @@ from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PRESETS, PredictorConfig, student_config
 from nerfgan_cli.metrics.cost import cost, parameter_count
 from nerfgan_cli.nn.camera_encoding import CameraEncoding
+from nerfgan_cli.nn.ray_map import BANDS, OFFSETS, SIZE, ray_code
+from nerfgan_cli.nn.rays import camera_rays
 from nerfgan_cli.nn.renderer_mapping import spread_rows
 from nerfgan_cli.nn.volume_config import VolumeConfig
 
@@ -214,7 +216,7 @@ def test_statistics_standardize_codes_and_cameras() -> None:
     assert constant.sum() >= 9  # the intrinsics at least
     assert (standardized[:, constant] == 0).all()
     assert standardized.abs().max() < 5
-    drawn = student.features(torch.zeros(1, student.predictor.num_ws, 512))
+    drawn = student.features(torch.zeros(1, student.predictor.num_ws, 512), CAMERA.frontal())
     assert (drawn.mean(dim=(0, 2, 3)) - mean).abs().max() < 1  # at the mean, plus random weights
 
 
@@ -226,6 +228,33 @@ def test_fourier_code_tells_cameras_apart() -> None:
     code = CameraEncoding("fourier")(camera)
     assert code.shape == (5, CameraEncoding("fourier").size)
     assert (torch.cdist(code, code) + torch.eye(5) > 0.1).all()
+
+
+@pytest.mark.parametrize("preset", ["slim", "light"])
+def test_a_ray_map_tells_pixels_where_they_look(preset: str) -> None:
+    """The same codes draw another picture from another side, which they do not without it."""
+    for ray_map in (True, False):
+        student = make(preset, ray_map=ray_map)
+        codes = torch.randn(1, student.predictor.num_ws, 512)
+        left, right = (student.features(codes, CAMERA.at(yaw)) for yaw in (-0.3, 0.3))
+        assert left.shape == (1, 32, 64, 64)
+        assert torch.equal(left, right) != ray_map
+
+
+def test_ray_codes_are_those_of_points_on_the_rays() -> None:
+    camera = CAMERA.at([0.4, -0.2], 0.1)
+    code = ray_code(camera, 4, 0)
+    rays = camera_rays(camera, 4)
+    centre = torch.linalg.cross(rays.directions, torch.linalg.cross(rays.origins, rays.directions))
+    point = (centre + OFFSETS[3] * rays.directions).view(2, 4, 4, 3)
+    first = 3 * 3 * BANDS  # of the fourth point, by coordinate and octave
+    for octave in range(BANDS):
+        phase = torch.pi * 2**octave * point
+        found = code[..., first + octave : first + 3 * BANDS : BANDS]
+        torch.testing.assert_close(found, phase.sin(), atol=1e-5, rtol=0)
+    margin = ray_code(camera, 4, 3)
+    torch.testing.assert_close(margin[:, 3:-3, 3:-3], code, atol=1e-5, rtol=0)
+    assert margin.shape == (2, 10, 10, SIZE)
 
 
 def test_parameters_count_trainable_numbers_only() -> None:
