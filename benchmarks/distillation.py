@@ -84,6 +84,8 @@ def stand_ins(recipe: DistillRecipe, folder: Path) -> list[str]:
     try:
         config = load_model(find_model(table.model)).eg3d_config
     except WeightsError:
+        if table.model not in TEACHERS:
+            raise
         config = TEACHERS[table.model]
         save_model(folder / "teacher.safetensors", EG3D(config), Provenance("random"))
         settings.append(f"teacher.model={folder / 'teacher.safetensors'}")
@@ -213,7 +215,9 @@ def compare(recipe: str, settings: list[str], arguments: argparse.Namespace) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="distill-toyheads")
-    parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--set", dest="settings", nargs="*", action="extend", default=[], metavar="KEY=VALUE"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     add_clock(parser)
     parser.add_argument("--device", default="cpu")
@@ -221,6 +225,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_machine()
     device = choose_device(arguments.device)
+    arguments.device = device.type
     recipe, settings = arguments.recipe, arguments.settings
     if arguments.child:
         print(json.dumps(peaks(build(recipe, settings, arguments.child, device))))

@@ -83,6 +83,12 @@ def sizes_of(teacher: str) -> EG3DConfig:
     return generator.eg3d_config
 
 
+def title(model: str) -> str:
+    """Without the folder of a file."""
+    plainly = PLAIN if model.startswith(PLAIN) else ""
+    return plainly + Path(model.removeprefix(PLAIN)).name.removesuffix(".safetensors")
+
+
 def works(generator: Generator, batch: int) -> dict[str, Callable[[], object]]:
     """Drawing so many pictures, and as many views."""
     device = next(generator.parameters()).device
@@ -101,7 +107,9 @@ def peak(case: Case) -> float:
     """MB while pictures are drawn, weights included; for a process of its own."""
     device = torch.device(case.device)
     memory = Memory(device)
-    works(EG3D(SMALL).eval().to(device), 1)["picture"]()  # loads code and starts threads
+    small = EG3D(SMALL).eval().to(device)
+    set_precision(small, case.precision, device)
+    works(small, 1)["picture"]()  # loads code and starts threads
     before = memory.used()
     generator = open_generator(case.model, case.teacher, device)
     set_precision(generator, case.precision, device)
@@ -177,8 +185,10 @@ def compare(names: list[str], precision: str, arguments: argparse.Namespace) -> 
 
     generators = {name: open_generator(name, names[0], device) for name in names}
     for name, generator in generators.items():
-        percent = difference(generator, precision, device)
-        print(f"{Path(name).stem}, {precision}: {percent:.2f} % from float32")
+        if precision != "fp32":
+            percent = difference(generator, precision, device)
+            print(f"{title(name)}, {precision}: {percent:.2f} % from float32")
+        set_precision(generator, precision, device)
     print("\n| batch | network | ms per picture | faster | ms per view | faster | MB | smaller |")
     print("|--:|---|--:|--:|--:|--:|--:|--:|")
     for batch in arguments.batches:
@@ -191,12 +201,12 @@ def compare(names: list[str], precision: str, arguments: argparse.Namespace) -> 
             times = (1000 * median(seconds[name, what]) / batch for what in ("picture", "view"))
             row = (*times, in_own_process(name, batch))
             first = first or row
-            cells = (f"{own:.0f} | {its / own:.1f}×" for own, its in zip(row, first, strict=True))
-            print(f"| {batch} | {Path(name).stem} | {' | '.join(cells)} |", flush=True)
+            cells = (f"{own:.1f} | {its / own:.1f}×" for own, its in zip(row, first, strict=True))
+            print(f"| {batch} | {title(name)} | {' | '.join(cells)} |", flush=True)
     for name in names if device.type == "cuda" else ():
         found = in_own_process(name, LARGEST)
         print(
-            f"{name}: at most {found['batch']} pictures in {arguments.memory_limit:g} GiB, "
+            f"{title(name)}: at most {found['batch']} pictures in {arguments.memory_limit:g} GiB, "
             f"{1000 * found['seconds']:.1f} ms each"
         )
 
@@ -222,6 +232,7 @@ def main() -> None:
         print(json.dumps(largest(case, limit) if case.batch == LARGEST else peak(case)))
         return
     device = choose_device(arguments.device)
+    arguments.device = device.type
     presets = arguments.teacher in TEACHERS and device.type == "cpu"
     arguments.batches = arguments.batches or ([1, 4] if presets else [1, 4, 16])
     print(f"{device}, {torch.get_num_threads()} threads, medians of {arguments.repeats}")

@@ -22,7 +22,6 @@ import torch
 GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16), "MALLOC_TRIM_THRESHOLD_": "0"}
 MB = 1_000_000
 
-
 Way = TypeVar("Way", bound=Hashable)
 
 

@@ -6,15 +6,17 @@
 The list is `ablations.toml`. Each run is what `nerfgan train` makes of its recipe and settings, in
 a folder of its own; all have the same length, their schedules shortened alike, and see the same
 targets again and again, which the teacher draws once. What is finished is skipped and what was
-stopped goes on, so that the same command continues. The table is written to
-ABLATIONS/ablations.md after each run, and printed:
+stopped goes on, so that the same command continues, and a part of the list can be run first. After
+each run the table of all that are finished is written to ABLATIONS/ablations.md. A run that fails
+does not end the others. The columns are explained in `judging.py`; what follows from them is for a
+person to say.
 
-    image, raw  PSNR of the student's pictures against the teacher's, of the held-out set (log)
-    views       PSNR between the student's own views from yaw −15° and 15°, one carried over to the
-                other along the teacher's depth
-    features    perceptual distance to the teacher's pictures, by its discriminator
-    Fréchet     distance to real pictures of the discriminator's features, as FID has it: the
-                teacher has one too, which the second stage may pass
+Point 1 (which camera w is conditioned on) needs a teacher that is conditioned at all, as the
+bundled one is not. One is made of it, and has a list of its own:
+
+    python examples/conditioned_teacher.py conditioned.safetensors
+    python examples/ablations.py --list examples/ablations-conditioning.toml --out CONDITIONING \\
+        --kimg 20 --set teacher.model=conditioned.safetensors
 """
 
 import argparse
@@ -24,46 +26,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from judging import Judge, Numbers
 
-from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
-from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.errors import DivergedError, NerfganError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.generators.drawing import latent
 from nerfgan_cli.generators.precision import choose_device
-from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
-from nerfgan_cli.metrics.fid import fid
-from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
-from nerfgan_cli.ops.resize import filtered_resizing
 from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
 from nerfgan_cli.training.distributed import World
-from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.kinds import build_task, resolve
-from nerfgan_cli.training.log import LOG
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.machine import use_machine
 from nerfgan_cli.training.recipe_files import load
 from nerfgan_cli.training.recipe_reader import flatten, parse_toml, to_plain
 from nerfgan_cli.training.run import open_run
-from nerfgan_cli.training.teacher import open_discriminator, open_teacher
 
 LIST = Path(__file__).with_suffix(".toml")
+TABLE = "ablations.md"
 SNAPSHOTS = 4  # of each run
-PEOPLE = 64  # whose views are compared
-PICTURES = 256  # for the Fréchet distance
-BATCH = 16
-COLUMNS = {"psnr/image": 2, "psnr/raw": 2, "views": 2, "features": 4, "frechet": 2, "seconds": 0}
-HEAD = "| run | what is changed | image, dB | raw, dB | views, dB | features | Fréchet | seconds |"
-RULE = "|---|---|--:|--:|--:|--:|--:|--:|"
-
-Numbers = dict[str, float]
+DIVERGED: Numbers = {}
+COLUMNS = {  # titles and digits
+    "image": ("image, dB", 2),
+    "raw": ("raw, dB", 2),
+    "far": ("±40°, dB", 2),
+    "truncated": ("ψ 0.7, dB", 2),
+    "views": ("views, dB", 2),
+    "features": ("features", 4),
+    "frechet": ("Fréchet", 2),
+    "ms": ("ms", 1),
+}
+TITLES = " | ".join(title for title, _ in COLUMNS.values())
+HEAD = (f"| run | what is changed | {TITLES} |", f"|---|---|{'--:|' * len(COLUMNS)}")
 
 
 class Variant(NamedTuple):
@@ -79,23 +74,30 @@ def read_list(arguments: argparse.Namespace) -> tuple[Variant, list[Variant]]:
 
     def variant(group: str, name: str, stated: str | list[str]) -> Variant:
         recipe, settings = (stated, []) if isinstance(stated, str) else (usual, stated)
-        data = load(recipe, [*settings, *arguments.settings])
+        data = load(recipe, [*arguments.settings, *settings])
         return Variant(group, name, shortened(resolve(data), arguments))
 
     listed = [(group, *item) for group, runs in groups.items() for item in runs.items()]
-    only = arguments.only or groups
+    return variant("", "base", usual), [variant(*each) for each in listed]
+
+
+def choose(variants: Sequence[Variant], only: Sequence[str] | None) -> list[Variant]:
+    """Those of these groups or names; None: all."""
+    if only is None:
+        return list(variants)
+    known = {name for variant in variants for name in variant[:2]}
     for name in only:
-        if not any(name in each[:2] for each in listed):
-            raise SystemExit(f"{arguments.list} has no {name}: give --only other names.")
-    chosen = [each for each in listed if each[0] in only or each[1] in only]
-    return variant("", "base", usual), [variant(*each) for each in chosen]
+        if name not in known:
+            raise SystemExit(f"the list has no {name}: give --only some of {', '.join(known)}.")
+    return [variant for variant in variants if set(variant[:2]) & set(only)]
 
 
 def shortened(recipe: Any, arguments: argparse.Namespace) -> DistillRecipe:
     """Of the length that is asked for, with its whole schedule; stage 2 begins at a fixed time."""
     if not isinstance(recipe, DistillRecipe) or recipe.data.kind == CAMERAS_ALONE:
         raise SystemExit("this recipe is no distillation with pictures: change it in the list.")
-    plan, scale = recipe.train, arguments.kimg / recipe.train.kimg
+    plan, loss, optim = recipe.train, recipe.loss, recipe.optim
+    scale = arguments.kimg / plan.kimg
     return replace(
         recipe,
         teacher=replace(
@@ -103,13 +105,9 @@ def shortened(recipe: Any, arguments: argparse.Namespace) -> DistillRecipe:
             cache_targets=arguments.targets,
             cache_folder=str(arguments.out / "targets"),
         ),
-        loss=replace(
-            recipe.loss, discriminator_alone_kimg=recipe.loss.discriminator_alone_kimg * scale
-        ),
+        loss=replace(loss, discriminator_alone_kimg=loss.discriminator_alone_kimg * scale),
         optim=replace(
-            recipe.optim,
-            warmup_kimg=recipe.optim.warmup_kimg * scale,
-            decay_kimg=recipe.optim.decay_kimg * scale,
+            optim, warmup_kimg=optim.warmup_kimg * scale, decay_kimg=optim.decay_kimg * scale
         ),
         train=replace(
             plan,
@@ -119,91 +117,67 @@ def shortened(recipe: Any, arguments: argparse.Namespace) -> DistillRecipe:
             snapshot_kimg=arguments.kimg / SNAPSHOTS,
             keep=1,
             video_frames=0,
+            heldout=plan.batch,  # a curve for the log: the judge compares with more, at the end
         ),
     )
 
 
-class Judge:
-    """What all runs are measured with: their teacher, its discriminator, real pictures."""
+class Series:
+    """The runs in a folder, what was measured of them, and their table."""
 
-    def __init__(self, recipe: DistillRecipe, device: torch.device) -> None:
-        self.teacher = open_teacher(recipe.teacher, device).network
-        self.critic = open_discriminator(recipe.teacher, self.teacher).to(device)
-        self.distance = DiscriminatorDistance(self.critic)
-        self.subjects = list(see_both_sides(self.teacher, range(PEOPLE)))
-        self.data = open_data(recipe.data, self.teacher.img_resolution)
-        self.real, self.cameras = self._look_at(self.data)
+    def __init__(
+        self, base: Variant, variants: Sequence[Variant], folder: Path, judge: Judge
+    ) -> None:
+        self.base, self.variants, self.folder, self.judge = base, variants, folder, judge
+        self.teacher = judge.measure(judge.teacher)
 
-    @torch.inference_mode()
-    def measure(self, generator: Generator) -> Numbers:
-        distances = []
-        for ws, *sides in self.subjects:
-            subject = generator.prepare(ws)
-            for surface, image in sides:
-                drawn = generator.draw(subject, surface.camera)
-                distances.append(self.distance(drawn.image, image))
-        return {
-            "views": warped_psnr(generator, self.subjects),
-            "features": torch.cat(distances).mean().item(),
-            "frechet": fid(self.real, self._look_at_people(generator)),
-        }
+    def find(self, variant: Variant) -> Numbers | None:
+        """What was measured of a run of this recipe and teacher; None: it is not finished."""
+        file = self.folder / f"{variant.name}.json"
+        if not file.exists():
+            return None
+        written = json.loads(file.read_text("utf-8"))
+        return written["numbers"] if written["facts"] == self._facts(variant) else None
 
-    @torch.inference_mode()
-    def _look_at(self, data: ImageSet) -> tuple[np.ndarray, list[Camera]]:
-        """Features of real pictures, [N, C], and the cameras that they were taken with."""
-        features, cameras = [], []
-        device, size = next(self.critic.parameters()).device, self.teacher.raw_resolution
-        for item in DataLoader(Subset(data, range(min(PICTURES, len(data)))), BATCH):
-            image = item.image.to(device).float() / 127.5 - 1
-            features.append(self._features(image, filtered_resizing(image, size)))
-            cameras.append(Camera.from_label(item.label.to(device)))
-        return np.concatenate(features), cameras
+    def settle(self, variant: Variant, device: torch.device) -> None:
+        """Trains a run, or goes on with it, and measures it."""
+        run = self.folder / variant.name
+        try:
+            task = build_task(variant.recipe, World(device))
+            with open_run(run, variant.recipe):
+                train(task, run, say)
+            numbers = self.judge.measure(load_model(find_model(str(run)), device))
+        except DivergedError as error:
+            say(f"{variant.name}: {error}")
+            numbers = DIVERGED
+        written = {"facts": self._facts(variant), "numbers": numbers}
+        with replacing(self.folder / f"{variant.name}.json") as unfinished:
+            unfinished.write_text(json.dumps(written, indent=1), "utf-8")
 
-    def _look_at_people(self, generator: Generator) -> np.ndarray:  # [N, C]
-        """Features of as many people, from the same cameras."""
-        features, seed = [], PEOPLE
-        for camera in self.cameras:
-            seeds = range(seed, seed := seed + len(camera))
-            z = torch.cat([latent(each, generator.z_dim) for each in seeds]).float()
-            frontal = PRESETS[generator.camera_preset].frontal().to(camera.device)
-            drawn = generator.synthesis(generator.mapping(z.to(camera.device), frontal), camera)
-            features.append(self._features(drawn.image, drawn.image_raw))
-        return np.concatenate(features)
+    def _facts(self, variant: Variant) -> dict[str, Any]:
+        """What the numbers of a run depend on, as plain JSON data."""
+        plain: dict[str, Any] = json.loads(json.dumps(to_plain(variant.recipe)))
+        return {"recipe": plain, "teacher": self.judge.checksum}
 
-    def _features(self, image: Tensor, raw: Tensor) -> np.ndarray:  # [B, C]
-        *_, last = self.critic.features(image, raw)
-        return last.float().mean(dim=(2, 3)).cpu().numpy()
-
-
-def settle(variant: Variant, judge: Judge, folder: Path, device: torch.device) -> Numbers | None:
-    """Trains a run and measures it, unless that is done; None: it diverged."""
-    run, result = folder / variant.name, folder / f"{variant.name}.json"
-    facts = json.loads(json.dumps(to_plain(variant.recipe)))
-    if result.exists():
-        written = json.loads(result.read_text("utf-8"))
-        if written["recipe"] == facts:
-            print(f"{variant.name}: finished before")
-            return written["numbers"]
-    print(f"{variant.name}: training", flush=True)
-    try:
-        task = build_task(variant.recipe, World(device))
-        with open_run(run, variant.recipe):
-            train(task, run, print)
-        numbers = read_log(run / LOG) | judge.measure(load_model(find_model(str(run)), device))
-    except DivergedError as error:
-        print(f"{variant.name}: {error}")
-        numbers = None
-    with replacing(result) as unfinished:
-        unfinished.write_text(json.dumps({"recipe": facts, "numbers": numbers}, indent=1), "utf-8")
-    return numbers
-
-
-def read_log(path: Path) -> Numbers:
-    """PSNR of the last comparison with the held-out set, and the seconds of the run."""
-    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    last = next(record for record in reversed(records) if "psnr/image" in record)
-    names = ("psnr/image", "psnr/raw")
-    return {name: last[name] for name in names} | {"seconds": records[-1]["time/seconds"]}
+    def table(self) -> str:
+        """In Markdown, a table for each group; each begins with the teacher and the base."""
+        plan, asked = self.base.recipe.train, self.base.recipe.teacher
+        lines = [
+            f"Runs of {plan.kimg:g} kimg in batches of {plan.batch}, from {asked.cache_targets} "
+            f"targets of {Path(asked.model).name}.",
+            "",
+        ]
+        found = {variant: self.find(variant) for variant in (self.base, *self.variants)}
+        done = {variant: numbers for variant, numbers in found.items() if numbers is not None}
+        groups = dict.fromkeys(variant.group for variant in self.variants if variant in done)
+        for group in groups:
+            lines += [f"## {group}", "", *HEAD, row("teacher", "", self.teacher)]
+            for variant, numbers in done.items():
+                if variant.group in (self.base.group, group):
+                    what = changes(variant.recipe, self.base.recipe)
+                    lines.append(row(variant.name, what, numbers))
+            lines.append("")
+        return "\n".join(lines)
 
 
 def changes(recipe: DistillRecipe, base: DistillRecipe) -> str:
@@ -213,29 +187,16 @@ def changes(recipe: DistillRecipe, base: DistillRecipe) -> str:
     return ", ".join(f"`{name} = {str(now[name]).lower()}`" for name in names)
 
 
-def row(name: str, changed: str, numbers: Numbers | None) -> str:
-    if numbers is None:
-        return f"| {name} | {changed} | diverged | | | | | |"
-    cells = (
-        f"{numbers[key]:.{digits}f}" if key in numbers else "" for key, digits in COLUMNS.items()
-    )
+def row(name: str, changed: str, numbers: Numbers) -> str:
+    cells = ["diverged", *[""] * (len(COLUMNS) - 1)]
+    if numbers != DIVERGED:
+        cells = [f"{numbers[key]:.{digits}f}" for key, (_, digits) in COLUMNS.items()]
     return f"| {name} | {changed} | {' | '.join(cells)} |"
 
 
-def table(
-    base: Variant, variants: Sequence[Variant], found: dict[str, Numbers | None], teacher: Numbers
-) -> str:
-    """A Markdown table for each group, which begins with the teacher and the base."""
-    lines = []
-    for group in dict.fromkeys(variant.group for variant in variants):
-        lines += [f"## {group}", "", HEAD, RULE, row("teacher", "", teacher)]
-        lines.append(row("base", "", found["base"]))
-        for variant in variants:
-            if variant.group == group:
-                what = changes(variant.recipe, base.recipe)
-                lines.append(row(variant.name, what, found[variant.name]))
-        lines.append("")
-    return "\n".join(lines)
+def say(sentence: str) -> None:
+    """At once, also into a file."""
+    print(sentence, flush=True)
 
 
 def main() -> None:
@@ -244,23 +205,39 @@ def main() -> None:
     parser.add_argument("--kimg", type=float, default=20.0, help="length of each run")
     parser.add_argument("--list", type=Path, default=LIST)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="groups or runs; default: all")
-    parser.add_argument("--targets", type=int, default=4096, help="that all learn from")
-    parser.add_argument("--set", dest="settings", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--targets", type=int, default=4096, help="that all learn from; 0.8 MB of disk each at 128²"
+    )
+    parser.add_argument(
+        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="KEY=VALUE"
+    )
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
+    arguments.out = arguments.out.resolve()  # which is part of the recipes
     use_machine()
     device = choose_device(arguments.device)
     base, variants = read_list(arguments)
-    judge = Judge(base.recipe, device)
-    teacher = judge.measure(judge.teacher)
-    found: dict[str, Numbers | None] = {}
-    for variant in (base, *variants):
-        found[variant.name] = settle(variant, judge, arguments.out, device)
-        done = [each for each in variants if each.name in found]
-        written = table(base, done, found, teacher)
-        with replacing(arguments.out / "ablations.md") as unfinished:
+    runs = (base, *choose(variants, arguments.only))
+    series = Series(base, variants, arguments.out, Judge(base.recipe, device))
+    failed = []
+    for number, variant in enumerate(runs, 1):
+        if series.find(variant) is None:
+            say(f"{variant.name}: training, run {number} of {len(runs)}")
+            try:
+                series.settle(variant, device)
+            except NerfganError as error:
+                if variant is base:  # with which all others are compared
+                    raise
+                say(f"{variant.name}: {error}")
+                failed.append(variant.name)
+        else:
+            say(f"{variant.name}: finished before")
+        written = series.table()
+        with replacing(arguments.out / TABLE) as unfinished:
             unfinished.write_text(written, "utf-8")
-    print(written)
+    say(written)
+    if failed:
+        raise SystemExit(f"ablations: no result of {', '.join(failed)}: what they said is above.")
 
 
 if __name__ == "__main__":

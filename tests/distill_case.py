@@ -102,6 +102,6 @@ def build(file: Path, *settings: str) -> DistillTask:
     """A task that is ready for its first step."""
     task = build_task(read(file, *settings), World(torch.device("cpu")))
     assert isinstance(task, DistillTask)
-    task.initialize()
+    task.initialize(print)
     task.begin(0)
     return task

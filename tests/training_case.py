@@ -16,6 +16,7 @@ from torch import Tensor
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.training.checkpoints import newest_state
 from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.eg3d_task import EG3DTask
 from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.recipe import Recipe
@@ -103,6 +104,13 @@ def write_recipe(folder: Path) -> Path:
 
 def read(file: Path, *settings: str) -> Recipe:
     return resolve(load(str(file), settings))
+
+
+def build(file: Path, *settings: str) -> EG3DTask:
+    """A task of this process alone, with weights of the recipe's seed."""
+    task = build_task(read(file, *settings), World(torch.device("cpu")))
+    assert isinstance(task, EG3DTask)
+    return task
 
 
 def train_run(folder: Path, recipe: Recipe) -> list[str]:

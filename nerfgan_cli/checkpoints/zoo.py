@@ -73,16 +73,21 @@ def names() -> list[str]:
     return list(dict.fromkeys([*BUNDLED, *ZOO, *own]))
 
 
+def is_name(model: str) -> bool:
+    """A bare word is a name first; what has a separator or a suffix, and exists, is a path."""
+    path = Path(model).expanduser()
+    is_word = path.name == model and not path.suffix
+    return model in names() and (is_word or not path.exists())
+
+
 def find_model(model: str | None) -> Path:
     """The file that is meant: by name, a file, or the newest one of a run folder.
 
-    A bare word is a name first; what has a separator or a suffix, and exists, is a path. Without a
-    word it is the bundled model.
+    Without a word it is the bundled model.
     """
     model = DEFAULT if model is None else model
     path = Path(model).expanduser()
-    is_word = path.name == model and not path.suffix
-    if model in names() and (is_word or not path.exists()):
+    if is_name(model):
         return installed(model) or _lacking(model)
     if path.is_dir():
         return _newest_checkpoint(path)

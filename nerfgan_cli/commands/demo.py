@@ -6,14 +6,9 @@ from typing import Annotated
 import typer
 
 from nerfgan_cli.commands.options import Device, DeviceName, Json, print_result
-from nerfgan_cli.demo.making import make_demo
+from nerfgan_cli.demo.making import NEW, make_demo
 from nerfgan_cli.demo.page import PAGE, commands
-from nerfgan_cli.generators.precision import bf16_is_fast, choose_device
-from nerfgan_cli.training.distill_recipe import DistillRecipe
-from nerfgan_cli.training.kinds import resolve
-from nerfgan_cli.training.recipe_files import load
-
-RECIPE = "distill-toyheads-demo"
+from nerfgan_cli.generators.precision import choose_device
 
 
 def command(
@@ -24,7 +19,7 @@ def command(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help=f"Overrides the recipe {RECIPE}, as in train.kimg=3."
+            "--set", metavar="KEY=VALUE", help=f"Overrides the recipe {NEW}, as in train.kimg=3."
         ),
     ] = None,
     device: Device = DeviceName.auto,
@@ -35,21 +30,16 @@ def command(
     Takes some minutes on two cores. DIR/index.html shows pictures, videos, curves and costs, and
     what to do next. Ctrl-C saves; the same command again makes what is still missing.
     """
-    place = choose_device(device.value)
-    precision = "bf16" if bf16_is_fast(place) else "fp32"
-    recipe = resolve(load(RECIPE, [f"train.precision={precision}", *(settings or [])]))
-    assert isinstance(recipe, DistillRecipe)
-    facts = make_demo(recipe, out, place, say)
-    following = commands(facts)
+    facts = make_demo(out, settings or [], choose_device(device.value), say)
     result = {
         "out": str(out),
         "page": str(out / PAGE),
         "images": facts.last["images"],
-        "seconds": facts.last["time/seconds"],
+        "training_seconds": facts.last["time/seconds"],
         "psnr": facts.psnr,
         "costs": {name: [cost._asdict() for cost in facts.costs[name]] for name in facts.costs},
         "shown": facts.shown,
-        "next": [line for command in following for line in command.line.splitlines()],
+        "next": [line for command in commands(facts) for line in command.line.splitlines()],
     }
     lines = [f"open {out / PAGE} in a browser", "next, for example:", *result["next"]]
     print_result(result, "\n  ".join(lines), json)

@@ -1,6 +1,6 @@
 """What the cameras of a data set are like, and which published ones they resemble."""
 
-from math import log
+from math import inf, log
 from typing import Any, NamedTuple
 
 import torch
@@ -123,4 +123,5 @@ def nearest_preset(focal: float, distance: float | None = None) -> str:
 
 
 def ratio(a: float, b: float) -> float:
-    return max(a / b, b / a)
+    """Of the larger to the smaller; infinite to 0, the distance of cameras without a position."""
+    return max(a / b, b / a) if a and b else inf

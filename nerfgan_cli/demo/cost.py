@@ -2,28 +2,27 @@
 
     python -m nerfgan_cli.demo.cost MODEL DEVICE RESOLUTION
 
-Times are taken in turns, so that whatever else the machine does meets both. Memory is that of a
-fresh process for each: the most that it uses while it draws, its model included, beyond what Python
-and torch use. Where a process cannot forget its peak, as on macOS, loading the model counts too.
+Times are taken in turns in one process, so that whatever else the machine does meets both. Memory
+is that of a fresh process for each: its model, and the most that drawing adds to it. CUDA tells it,
+and Linux does; elsewhere it stays unknown.
 """
 
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 
 from nerfgan_cli.demo.drawer import Drawer
+from nerfgan_cli.demo.parts import followed
 from nerfgan_cli.errors import NerfganError
 from nerfgan_cli.generators.precision import bf16_is_fast
 from nerfgan_cli.media import to_pixels
@@ -39,7 +38,7 @@ GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16), "MALLOC_TRIM_THRESHOLD_":
 class Cost(NamedTuple):
     batch: int  # people, each drawn once
     seconds: float  # of a picture
-    memory: int  # bytes
+    memory: int | None  # bytes; None: the system does not tell
 
 
 def measure(drawers: Mapping[str, Drawer]) -> dict[str, list[Cost]]:
@@ -53,9 +52,9 @@ def measure(drawers: Mapping[str, Drawer]) -> dict[str, list[Cost]]:
 
 
 def take_turns(drawers: Mapping[str, Drawer], batch: int) -> dict[str, float]:
-    """The median of the seconds that each takes; a first picture only warms up."""
+    """The median of the seconds that each takes for a batch; a first one only warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in drawers}
-    for _ in range(1 + REPEATS):
+    for _ in followed(range(1 + REPEATS), 1 + REPEATS, "turn"):
         for name, drawer in drawers.items():
             start = time.perf_counter()
             draw(drawer, batch)
@@ -71,7 +70,7 @@ def draw(drawer: Drawer, batch: int) -> None:
     to_pixels(drawer.generator.synthesis(ws, camera, drawer.options).image)
 
 
-def memory_apart(drawer: Drawer) -> list[int]:
+def memory_apart(drawer: Drawer) -> list[int | None]:
     """Bytes for each batch, in a process of its own."""
     facts = drawer.model, drawer.device, drawer.options.resolution
     done = subprocess.run(
@@ -86,43 +85,44 @@ def memory_apart(drawer: Drawer) -> list[int]:
         raise NerfganError(
             f"measuring {drawer.model} failed ({reason}): start the same command again."
         )
-    numbers: list[int] = json.loads(done.stdout)
+    numbers: list[int | None] = json.loads(done.stdout)
     return numbers
 
 
-def memory_here(model: Path, device: torch.device, resolution: int) -> list[int]:
+def memory_here(model: Path, device: torch.device, resolution: int) -> list[int | None]:
     """Bytes for each batch; for a process that has done nothing else."""
-    F.conv2d(torch.zeros(1, 1, 8, 8, device=device), torch.zeros(1, 1, 3, 3, device=device))
-    forget_peak(device)
-    before = peak_memory(device)
     drawer = Drawer(model, device, resolution)
-    peaks = []
+    network = drawer.generator
+    weights = sum(tensor.nbytes for tensor in chain(network.parameters(), network.buffers()))
+    draw(drawer, 1)  # code that is loaded and threads that start are no picture's cost
+    needed: list[int | None] = []
     for batch in BATCHES:
-        draw(drawer, batch)  # what stays after a first time has come then
-        forget_peak(device)
+        if not forget_peak(device):
+            needed.append(None)
+            continue
+        before = peak_memory(device)
         draw(drawer, batch)
-        peaks.append(peak_memory(device) - before)
-    return peaks
+        needed.append(weights + peak_memory(device) - before)
+    return needed
 
 
-def forget_peak(device: torch.device) -> None:
-    """The highest memory is what is in use now, as far as the system can forget."""
+def forget_peak(device: torch.device) -> bool:
+    """Makes what is in use now the highest memory; False: the system cannot."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif sys.platform == "linux":
-        with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+        return True
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most bytes that this process has had, on a GPU or resident."""
+    """The most bytes that this process has had, on a GPU or resident, since `forget_peak`."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    peak = from_proc("self/status", "VmHWM")
-    if peak is not None:  # getrusage would begin with the peak of the process that started us
-        return int(peak.split()[0]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return int(from_proc("self/status", "VmHWM").removesuffix("kB")) * 1024
 
 
 def describe_machine(device: torch.device) -> str:
@@ -135,11 +135,11 @@ def describe_machine(device: torch.device) -> str:
     return f"{threads} thread{'s' * (threads > 1)} on {name}, convolutions in {precision}"
 
 
-def from_proc(file: str, key: str) -> str | None:
-    """What Linux says of itself; None elsewhere."""
+def from_proc(file: str, key: str) -> str:
+    """What Linux says of itself; nothing elsewhere."""
     path = Path("/proc") / file
     lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from nerfgan_cli.training.log import LOG, LOSS
 
 Record: TypeAlias = Mapping[str, Any]
 
-WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 38  # margins of the axes
+WIDTH, HEIGHT = 400, 240  # of the viewBox: small, so that a phone shows letters that one can read
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 20, 38  # margins of the axes
 STEPS = (1, 2, 5, 10)  # a tick's distance, times a power of ten
 MOST_TICKS = 6
 
@@ -63,7 +63,10 @@ def second_stage(records: Sequence[Record]) -> int | None:
 
 
 def plot_losses(records: Sequence[Record], table: Loss) -> str:
-    """What the student makes small; logarithmic, as losses are of different sizes."""
+    """What the student makes small, which is what the table has a weight for.
+
+    Logarithmic, as losses are of different sizes.
+    """
     curves = [curve for curve in curves_of(records, LOSS) if hasattr(table, curve.name)]
     powers = [
         Curve(name, [(images, log10(max(value, 1e-6))) for images, value in points])
@@ -77,7 +80,7 @@ def plot_losses(records: Sequence[Record], table: Loss) -> str:
         for decade in decades
         for step in (STEPS[:3] if high - low < 2 else STEPS[:1])
     ]
-    return plot(powers, ticks, records) + legend(curves, "{:.3g}")
+    return plot("losses", powers, ticks, records) + legend(curves, "{:.3g}")
 
 
 def plot_psnr(records: Sequence[Record]) -> str:
@@ -85,11 +88,14 @@ def plot_psnr(records: Sequence[Record]) -> str:
     curves = curves_of(records, "psnr/")
     values = [value for curve in curves for _, value in curve.points]
     ticks = [(tick, f"{tick:g}") for tick in round_numbers(min(values), max(values))]
-    return plot(curves, ticks, records) + legend(curves, "{:.1f} dB")
+    return plot("PSNR", curves, ticks, records) + legend(curves, "{:.1f} dB")
 
 
 def plot(
-    curves: Sequence[Curve], ticks: Sequence[tuple[float, str]], records: Sequence[Record]
+    about: str,
+    curves: Sequence[Curve],
+    ticks: Sequence[tuple[float, str]],
+    records: Sequence[Record],
 ) -> str:
     """Curves over the pictures seen; `ticks` are values and how they are written."""
     values = [value for curve in curves for _, value in curve.points]
@@ -99,7 +105,7 @@ def plot(
     x = Axis(0, last, LEFT, WIDTH - RIGHT)
     y = Axis(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
     drawn = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{about} over pictures seen">',
         *stage_band(second_stage(records), x),
         *grid(x, y, [tick for tick in ticks if y.low <= tick[0] <= y.high], last),
     ]
@@ -114,14 +120,14 @@ def stage_band(began: int | None, x: Axis) -> Iterable[str]:
         left, width = x.place(began), x.end - x.place(began)
         yield f'<rect class="stage" x="{left}" y="{TOP}" width="{width:g}" '
         yield f'height="{HEIGHT - TOP - BOTTOM}"/>'
-        yield f'<text x="{left + 6}" y="{TOP + 14}">stage 2</text>'
+        yield f'<text class="before" x="{x.end}" y="{TOP - 6}">stage 2</text>'
 
 
 def grid(x: Axis, y: Axis, ticks: Sequence[tuple[float, str]], last: float) -> Iterable[str]:
     for value, text in ticks:
         height = y.place(value)
         yield f'<path d="M{x.start} {height}H{x.end}"/>'
-        yield f'<text class="left" x="{x.start - 6}" y="{height + 4}">{text}</text>'
+        yield f'<text class="before" x="{x.start - 6}" y="{height + 4}">{text}</text>'
     for value in round_numbers(0, last):
         yield f'<text class="below" x="{x.place(value)}" y="{y.start + 16}">{value:,.0f}</text>'
     middle = (x.start + x.end) / 2

@@ -1,8 +1,7 @@
 """A demo from its recipe to its page, in a folder in which it goes on after an interruption."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,26 +18,31 @@ from nerfgan_cli.demo.pictures import draw_angles, draw_mixtures, film_turn, fil
 from nerfgan_cli.encoder import find_ffmpeg
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.files import replacing
+from nerfgan_cli.generators.precision import bf16_is_fast
 from nerfgan_cli.training.distill_recipe import DistillRecipe
 from nerfgan_cli.training.distributed import World
-from nerfgan_cli.training.kinds import build_task
+from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.machine import use_machine
-from nerfgan_cli.training.run import open_run
+from nerfgan_cli.training.recipe_files import load
+from nerfgan_cli.training.run import RECIPE, open_run
 
-RUN = "run"  # folder of the training run; a folder that has it is a demo's
+NEW = "distill-toyheads-demo"  # recipe of a new demo; one that goes on has its own
+RUN = "run"  # folder of the training run
 TARGETS = ".targets"  # within the run: pictures of the teacher, while the student learns from them
 
 
-def make_demo(recipe: DistillRecipe, folder: Path, device: torch.device, say: Say) -> Facts:
-    """Makes what the folder still lacks; the page always."""
+def make_demo(folder: Path, settings: Sequence[str], device: torch.device, say: Say) -> Facts:
+    """Makes what the folder still lacks, the page always; `settings` change the recipe."""
     claim(folder)
-    find_ffmpeg()  # rather now than minutes later
     folder = folder.absolute()
     run = folder / RUN
+    find_ffmpeg()  # what is missing is better told now than minutes later
+    bundled = find_model(None)
+    recipe = read_recipe(run, settings, device)
     student = distil(recipe, run, device, say)
     teacher = find_model(recipe.teacher.model)
-    shown, its_name = choose_shown(student)
+    shown, its_name = choose_shown(bundled, student)
     parts = plan_parts(teacher, student, shown, folder, device)
     notes = {part.name: make_part(part, folder, say) for part in parts}
     costs = {name: [Cost(*cost) for cost in notes["cost"][name]] for name in ("teacher", "student")}
@@ -50,29 +54,37 @@ def make_demo(recipe: DistillRecipe, folder: Path, device: torch.device, say: Sa
 
 
 def claim(folder: Path) -> None:
-    """A new folder, an empty one, or that of a demo."""
-    if not folder.is_dir() or (folder / RUN).is_dir():
+    """A new folder, an empty one, or that of a demo, which has a run."""
+    if not folder.is_dir() or (folder / RUN / RECIPE).is_file():
         return
-    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+    if any(entry.name != RUN and not entry.name.startswith(".") for entry in folder.iterdir()):
         raise InputError(f"{folder} holds other things than a demo: give --out a new folder.")
+
+
+def read_recipe(run: Path, settings: Sequence[str], device: torch.device) -> DistillRecipe:
+    """That of the run, so that whoever goes on need not repeat its settings; or a new one."""
+    own = run / RECIPE
+    changes = [f"teacher.cache_folder={run / TARGETS}"]
+    if not own.is_file():
+        changes.append(f"train.precision={'bf16' if bf16_is_fast(device) else 'fp32'}")
+    recipe = resolve(load(str(own) if own.is_file() else NEW, [*changes, *settings]))
+    assert isinstance(recipe, DistillRecipe)  # no other kind knows that folder
+    return recipe
 
 
 def distil(recipe: DistillRecipe, run: Path, device: torch.device, say: Say) -> Path:
     """Trains the student to the recipe's end, from where its run stands; returns its file."""
     use_machine()
-    cache = recipe.teacher.cache_folder or str(run / TARGETS)
-    recipe = replace(recipe, teacher=replace(recipe.teacher, cache_folder=cache))
     task = build_task(recipe, World(device))
     with open_run(run, recipe):
-        say("distilling a student from scratch; Ctrl-C saves, and the same command goes on")
+        say("distilling a student; Ctrl-C saves, and the same command goes on")
         train(task, run, say)
         shutil.rmtree(run / TARGETS, ignore_errors=True)
     return find_model(str(run))
 
 
-def choose_shown(student: Path) -> tuple[Path, str]:
-    """Whose codes are interpolated and mixed: the bundled student's, as soon as there is one."""
-    bundled = find_model(None)
+def choose_shown(bundled: Path, student: Path) -> tuple[Path, str]:
+    """Whose codes are interpolated and mixed: the bundled model's, as soon as it is a student."""
     if read_header(bundled).kind == "student":
         return bundled, f"the bundled student {bundled.stem}"
     return student, "the student of this page"

@@ -16,6 +16,7 @@ from nerfgan_cli.training.log import LOG, duration
 from nerfgan_cli.training.run import RECIPE
 
 PAGE = "index.html"
+UNKNOWN = "–"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def commands(facts: Facts) -> list[Command]:
     """What to go on with."""
     run, recipe = quote(str(facts.run)), quote(str(facts.run / RECIPE))
     teacher = quote(facts.recipe.teacher.model)
-    longer = max(facts.recipe.train.kimg, facts.last["kimg"]) * 4
+    longer = 4 * facts.last["kimg"]
     return [
         Command(
             "Turn somebody else, the student left, the teacher right",
@@ -71,8 +72,9 @@ def commands(facts: Facts) -> list[Command]:
             "nerfgan train distill-toyheads --out toyheads-student",
         ),
         Command(
-            "Faces: convert an official EG3D checkpoint and distil it; stage 1 needs no pictures",
-            "nerfgan doctor   # says where the checkpoints are\n"
+            "Faces, from an official EG3D checkpoint (nerfgan doctor says how to get it); stage 1 "
+            "needs no pictures",
+            "nerfgan doctor\n"
             "nerfgan train distill-ffhq512 --stage 1 --set data.kind=spread --out faces",
         ),
     ]
@@ -100,14 +102,15 @@ def opening(facts: Facts) -> Iterable[str]:
     yield f"<h1>A student in {taught(facts)}</h1>"
     yield (
         '<p class="lead">A teacher that marches rays through a neural volume taught a small '
-        "convolutional network to draw the same people from the same latents and cameras. It began "
-        f"from random weights, here, and has seen {last['images']:,} pictures in "
-        f"{last['step']:,} steps.</p>"
+        "convolutional network to draw the same people from the same latents and cameras. Here it "
+        f"has seen {last['images']:,} pictures in {last['step']:,} steps.</p>"
     )
     tiles = [
-        (ratio(teacher.seconds, student.seconds), "as fast as its teacher, one picture at a time"),
-        (ratio(teacher.memory, student.memory), "as light in memory, one picture at a time"),
+        (ratio(teacher.seconds, student.seconds), "as fast as its teacher, one picture at a time")
     ]
+    if student.memory is not None:
+        about = "as light in memory, one picture at a time"
+        tiles.append((ratio(teacher.memory, student.memory), about))
     if facts.psnr is not None:
         count = facts.recipe.train.heldout
         tiles.append((f"{facts.psnr:.1f} dB", f"PSNR against the teacher, {count} held-out views"))
@@ -115,8 +118,12 @@ def opening(facts: Facts) -> Iterable[str]:
     yield f'<div class="tiles">{"".join(cells)}</div>'
 
 
-def ratio(teacher: float, student: float) -> str:
-    return f"{teacher / student:.1f}×"
+def ratio(teacher: float | None, student: float | None) -> str:
+    return f"{teacher / student:.1f}×" if teacher and student else UNKNOWN
+
+
+def megabytes(size: int | None) -> str:
+    return UNKNOWN if size is None else f"{size / 1e6:,.0f}"
 
 
 def sides(content: str) -> str:
@@ -128,8 +135,9 @@ def sides(content: str) -> str:
 def turning(facts: Facts) -> Iterable[str]:
     note = facts.notes["turn"]
     yield "<h2>Turning</h2>"
-    caption = f"Seeds {listed(note['seeds'])}, {note['yaw_range']:g}° to either side."
-    yield figure(sides(video(note["files"][0])), caption)
+    caption = f"Seeds {listed(note['seeds'])}; {note['yaw_range']:g}° to either side."
+    about = "people who turn to and fro, the teacher's above, the student's below"
+    yield figure(sides(video(note["files"][0], about)), caption)
 
 
 def angles(facts: Facts) -> Iterable[str]:
@@ -153,7 +161,8 @@ def walking(facts: Facts) -> Iterable[str]:
         f"{len(note['yaw'])} sides at once, drawn by {escape(facts.shown)}.</p>"
     )
     caption = f"Seeds {listed(note['seeds'])} and back, from {', '.join(map(degree, note['yaw']))}."
-    yield figure(video(note["files"][0]), caption)
+    about = "one person becomes another, seen from several sides"
+    yield figure(video(note["files"][0], about), caption)
 
 
 def mixing(facts: Facts) -> Iterable[str]:
@@ -184,7 +193,12 @@ def learning(facts: Facts) -> Iterable[str]:
         story += f"; from {began:,} pictures on, stage 2 also has to convince a discriminator"
     run = facts.run.name
     files = f'<a href="{run}/{RECIPE}">recipe</a> and <a href="{run}/{LOG}">log</a>'
-    yield f"<p>{story}. Batches of {plan.batch}; {files} of the run.</p>"
+    distinct = facts.recipe.teacher.cache_targets
+    again = f", {distinct:,} of the teacher's pictures again and again" if distinct else ""
+    yield (
+        f"<p>The mapping network is the teacher's, all else was trained here. {story}. Batches of "
+        f"{plan.batch}{again}; {files} of the run.</p>"
+    )
     yield '<div class="charts">'
     losses = plot_losses(facts.records, facts.recipe.loss)
     yield figure(losses, "Losses of the student, with their last values")
@@ -197,19 +211,23 @@ def costing(facts: Facts) -> Iterable[str]:
     machine = escape(facts.notes["cost"]["machine"])
     yield "<h2>What a picture costs here</h2>"
     yield (
-        "<p>From latents to pixels, of so many new people at once. Memory is the most in use, "
-        f"model included, beyond what Python and torch use. {machine}.</p>"
+        "<p>Milliseconds for a picture, from its latent to pixels, when so many new people are "
+        "drawn at once; both in turns, medians. Megabytes of the model and of what drawing adds to "
+        f"it at most. {machine}.</p>"
     )
-    yield '<div class="wide"><table><thead><tr><th>at once</th>'
-    heads = ("teacher, ms", "student, ms", "as fast", "teacher, MB", "student, MB", "as light")
-    yield "".join(f"<th>{head}</th>" for head in heads) + "</tr></thead><tbody>"
+    heads = (
+        *("at once", "teacher, ms", "student, ms", "as fast"),
+        *("teacher, MB", "student, MB", "as light"),
+    )
+    yield '<div class="wide"><table><thead><tr>'
+    yield "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead><tbody>"
     for teacher, student in zip(facts.costs["teacher"], facts.costs["student"], strict=True):
         cells = (
             f"{1000 * teacher.seconds:.1f}",
             f"{1000 * student.seconds:.1f}",
             f"<b>{ratio(teacher.seconds, student.seconds)}</b>",
-            f"{teacher.memory / 1e6:,.0f}",
-            f"{student.memory / 1e6:,.0f}",
+            megabytes(teacher.memory),
+            megabytes(student.memory),
             f"<b>{ratio(teacher.memory, student.memory)}</b>",
         )
         yield f"<tr><td>{teacher.batch}</td>" + "".join(f"<td>{cell}</td>" for cell in cells)
@@ -241,8 +259,9 @@ def image(file: str, about: str) -> str:
     return f'<img src="{escape(file)}" alt="{escape(about)}">'
 
 
-def video(file: str) -> str:
-    return f'<video src="{escape(file)}" autoplay loop muted playsinline controls></video>'
+def video(file: str, about: str) -> str:
+    told = f'src="{escape(file)}" aria-label="{escape(about)}"'
+    return f"<video {told} autoplay loop muted playsinline controls></video>"
 
 
 def listed(seeds: Iterable[int]) -> str:

@@ -5,15 +5,19 @@ they were made. So a demo that was interrupted goes on with the first part that 
 """
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from tqdm import tqdm
 
 from nerfgan_cli.files import replacing
 
+T = TypeVar("T")
 Note: TypeAlias = dict[str, Any]
-Say = Callable[[str], None]
+Say: TypeAlias = Callable[[str], None]
 
 
 class Part(NamedTuple):
@@ -48,3 +52,8 @@ def read_note(file: Path) -> Note | None:
         return note if whole and "made_of" in note else None
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def followed(items: Iterable[T], count: int, unit: str) -> Iterable[T]:
+    """With a bar, if a person looks on."""
+    return tqdm(items, total=count, unit=unit, leave=False, disable=not sys.stderr.isatty())

@@ -1,23 +1,18 @@
 """Pictures and videos of a demo: teacher beside student, and what a student's codes can do."""
 
-import sys
 from collections.abc import Iterable
 from math import radians
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nerfgan_cli.camera_paths import swing
 from nerfgan_cli.demo.drawer import TRUNCATION, Drawer
-from nerfgan_cli.demo.parts import Note
+from nerfgan_cli.demo.parts import Note, followed
 from nerfgan_cli.editing import interpolate_styles, mix_styles
 from nerfgan_cli.encoder import video_writer
 from nerfgan_cli.media import tile, write_png
-
-T = TypeVar("T")
 
 YAWS = (-30.0, -15.0, 0.0, 15.0, 30.0)  # degrees
 PEOPLE = (0, 1, 2, 3)  # seeds
@@ -51,7 +46,7 @@ def film_turn(teacher: Drawer, student: Drawer, folder: Path) -> Note:
         cameras = swing(drawer.preset, TURN_FRAMES, radians(YAWS[-1]), 0.0)
         streams += [drawer.views(drawer.styles([seed]), cameras) for seed in PEOPLE]
     with video_writer(folder / "turn.mp4", FRAMES_PER_SECOND) as write:
-        for cells in followed(zip(*streams, strict=True), TURN_FRAMES):
+        for cells in followed(zip(*streams, strict=True), TURN_FRAMES, "frame"):
             write(tile(cells, len(PEOPLE)))
     facts = {"yaw_range": YAWS[-1], "frames": TURN_FRAMES, "truncation": TRUNCATION}
     return {"files": ["turn.mp4"], "seeds": PEOPLE, **facts}
@@ -63,7 +58,7 @@ def film_walk(drawer: Drawer, folder: Path) -> Note:
     walk = interpolate_styles(drawer.styles(WALKERS), times)
     cameras = drawer.cameras(WALK_YAWS)
     with video_writer(folder / "walk.mp4", FRAMES_PER_SECOND) as write:
-        for ws in followed(torch.split(walk, 1), WALK_FRAMES):
+        for ws in followed(torch.split(walk, 1), WALK_FRAMES, "frame"):
             write(tile(list(drawer.views(ws, cameras)), len(WALK_YAWS)))
     facts = {"yaw": WALK_YAWS, "frames": WALK_FRAMES, "truncation": TRUNCATION}
     return {"files": ["walk.mp4"], "seeds": WALKERS, **facts}
@@ -87,8 +82,3 @@ def draw_mixtures(drawer: Drawer, folder: Path) -> Note:
     files = ["mix-rows.png", "mix-columns.png", "mix.png"]
     facts = {"layers": [layers.start, layers.stop - 1], "truncation": TRUNCATION}
     return {"files": files, "rows": SHAPES, "columns": COLOURS, **facts}
-
-
-def followed(items: Iterable[T], count: int) -> Iterable[T]:
-    """With a bar, if a person looks on."""
-    return tqdm(items, total=count, unit="frame", leave=False, disable=not sys.stderr.isatty())

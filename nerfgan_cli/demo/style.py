@@ -24,7 +24,7 @@ h1 { font-size: clamp(1.9rem, 5vw, 2.9rem); line-height: 1.12; letter-spacing: -
 h2 { font-size: 1.35rem; letter-spacing: -0.01em; margin: 3.5rem 0 0.35rem; }
 p { margin: 0.35rem 0 1rem; max-width: 44rem; }
 .lead { font-size: 1.12rem; color: var(--soft); margin-top: 0.9rem; }
-.soft, figcaption, footer { color: var(--soft); font-size: 0.92rem; }
+figcaption, footer { color: var(--soft); font-size: 0.92rem; }
 a { color: var(--accent); }
 figure { margin: 1.25rem 0 0; }
 figcaption { margin-top: 0.5rem; }
@@ -43,7 +43,6 @@ video { max-width: 52rem; }
   color: var(--soft); font-size: 0.85rem;
 }
 .sides > div span { writing-mode: vertical-rl; transform: rotate(180deg); }
-.people { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.4rem; }
 .angles { display: flex; color: var(--soft); font-size: 0.85rem; padding-left: 2.1rem; }
 .angles span { flex: 1; text-align: center; }
 .mixing {
@@ -51,14 +50,18 @@ video { max-width: 52rem; }
   grid-template-columns: minmax(0, 1fr) minmax(0, var(--columns));
 }
 .mixing > :first-child { align-self: center; justify-self: center; text-align: center; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.4rem; }
+.people, .charts {
+  display: grid; gap: 1.4rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr));
+}
 svg { display: block; width: 100%; height: auto; font-size: 12px; }
 svg path { stroke: var(--rule); }
 svg text { fill: var(--soft); }
-svg .left { text-anchor: end; }
+svg .before { text-anchor: end; }
 svg .below { text-anchor: middle; }
 svg .stage { fill: var(--stage); }
 svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; stroke: var(--line); }
+svg, .legend { --line: var(--ink); }
 .features { --line: var(--c0); }
 .raw { --line: var(--c1); }
 .image { --line: var(--c2); }
@@ -85,7 +88,4 @@ pre {
   border: 1px solid var(--rule); border-radius: 10px; font: 0.86rem/1.5 ui-monospace, monospace;
 }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--rule); }
-@media (max-width: 30rem) {
-  .people, .charts { grid-template-columns: minmax(0, 1fr); }
-}
 """

@@ -36,6 +36,7 @@ from nerfgan_cli.nn.stylegan3 import SynthesisNetwork as StyleGAN3
 from nerfgan_cli.nn.stylegan3_filters import StyleGAN3Config
 from nerfgan_cli.nn.superresolution import SuperResolved, build_superresolution
 
+OUTPUT_LAYER = ("torgb.weight", "torgb.bias")
 CONV_CLAMP = 256.0  # of StyleGAN2 and StyleGAN3 alike; keeps half precision in range
 
 
@@ -156,6 +157,31 @@ class Student(Generator):
         self.mapping_network.load_state_dict(teacher.backbone.mapping.state_dict())
         if self.student_config.superresolution == teacher.eg3d_config.superresolution:
             self.superresolution.load_state_dict(teacher.superresolution.state_dict())
+
+    @torch.no_grad()
+    def start_predictor_from(self, teacher: EG3D) -> None:
+        """Copies the network that draws the teacher's tri-planes, but for its output layers.
+
+        It knows the subjects already, and one of the planes faces the frontal camera. Planes of
+        more resolution have blocks that are not needed.
+        """
+        network = self.student_config.predictor.network
+        if not isinstance(self.predictor, StyleGAN2):
+            raise UsageError(
+                f"a {network} predictor cannot start as the teacher's tri-planes, which StyleGAN2 "
+                'draws: set its network to "stylegan2", or start it from scratch.'
+            )
+        planes = teacher.backbone.synthesis.state_dict()
+        own = self.predictor.state_dict()
+        inner = [name for name in own if not name.endswith(OUTPUT_LAYER)]
+        for name in inner:
+            if name not in planes or planes[name].shape != own[name].shape:
+                raise UsageError(
+                    f"the predictor cannot start as the teacher's tri-planes, whose {name} has "
+                    "another size: give it their channel_base and channel_max, and no more "
+                    "resolution, or start it from scratch."
+                )
+        self.predictor.load_state_dict({name: planes[name] for name in inner}, strict=False)
 
     @torch.no_grad()
     def set_statistics(

@@ -67,7 +67,7 @@ class StudentConfig:
     ray_map: bool = False  # whether pixels also know their rays (3 c)
     mapping_layers: int = 2  # of M²ᴰ (4)
     mapping_lr_multiplier: float = 0.01  # (4)
-    code_output: str = "shared"  # one network for all rows, or a w' for each layer (5)
+    code_output: str = "shared"  # one network for all rows, or a w' for each layer, or w + it (5)
     sr_styles: str = "teacher"  # which w drives the super-resolution (9)
 
     def __post_init__(self) -> None:

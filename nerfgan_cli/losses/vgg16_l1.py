@@ -1,4 +1,4 @@
-"""Feature reconstruction: mean |difference| of VGG16's features (Johnson et al. 2016).
+"""Mean |difference| of VGG16's features (Johnson et al. 2016; not squared: Wang et al. 2018).
 
 They are those that LPIPS looks at, relu1_2 to relu5_3, as they come: neither normalised nor
 weighted. All five stages weigh the same.

@@ -29,6 +29,8 @@ class Likeness(NamedTuple):
     psnr_raw: float  # of the volume's picture, at its own resolution
     distinctness: float  # dB that the own head's picture is better than another head's
     depth_error: float  # mean |difference| on the head
+    other_depth_error: float  # the same if another head's is taken for exact
+    billboard_error: float  # the same of a plane at the head's mean distance
     depth_correlation: float  # with the exact depth on the head, view by view
     backdrop_error: float  # mean |difference| of the depth beside the head
 
@@ -80,15 +82,18 @@ def _score(view: View) -> Likeness:
     on_head = (raw.part >= 0) & (raw.part != NUMBER["backdrop"])
     beside = raw.part == NUMBER["backdrop"]
     error = (rendering.depth - raw.depth.nan_to_num(posinf=0)).abs()
-    correlations = [
-        torch.corrcoef(torch.stack([found[mask], exact[mask]]))[0, 1]
-        for found, exact, mask in zip(rendering.depth, raw.depth, on_head, strict=True)
-    ]
+    correlations, flat = [], []
+    for found, exact, mask in zip(rendering.depth, raw.depth, on_head, strict=True):
+        correlations.append(torch.corrcoef(torch.stack([found[mask], exact[mask]]))[0, 1])
+        flat.append((exact[mask] - exact[mask].mean()).abs().mean())
+    of_other = raw.depth.roll(1, 0).nan_to_num(posinf=0)
     return Likeness(
         own.mean(),
         psnr(to_pixels(rendering.image_raw), to_pixels(raw.image)).mean(),
         (own - other).mean(),
         error[on_head].mean().item(),
+        (rendering.depth - of_other).abs()[on_head].mean().item(),
+        torch.stack(flat).mean().item(),
         torch.stack(correlations).mean().item(),
         error[beside].mean().item(),
     )

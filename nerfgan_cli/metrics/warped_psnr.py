@@ -3,7 +3,8 @@
 The teacher's depth says which points both cameras see, and where (`nn/reprojection.py`); only
 they count. No truth is asked for: a generator that paints the same picture on the screen, however
 well, fails as its camera turns. Colours that change with the angle cost the teacher itself some
-dB, so that a student's value is read beside its teacher's.
+dB, and whoever draws without detail gains some: a value is read beside the teacher's own, and
+beside the PSNR to the teacher's pictures.
 """
 
 from collections.abc import Iterator, Sequence

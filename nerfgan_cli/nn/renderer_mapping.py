@@ -3,7 +3,8 @@
 The paper leaves open how w enters (stylegan3.md 10.2, points 2 and 5). By default each code is
 standardised with the teacher's statistics, which keeps its length and so the truncation trick, and
 one network serves all rows. With equal rows, as the teacher makes them, that is the paper's single
-w'; with mixed rows it gives style mixing without further training.
+w'; with mixed rows it gives style mixing without further training. As a residual, w' is w at first,
+and only what the camera changes has to be learned.
 """
 
 import torch
@@ -15,7 +16,7 @@ from nerfgan_cli.nn.camera_encoding import CameraEncoding
 from nerfgan_cli.nn.layers import FullyConnectedLayer, normalize_2nd_moment
 
 CODE_INPUTS = ("standardized", "normalized", "normalized+length")
-CODE_OUTPUTS = ("shared", "per-layer")
+CODE_OUTPUTS = ("shared", "per-layer", "residual")
 
 
 def spread_rows(ws: Tensor, rows: int) -> Tensor:  # [B, L, D] -> [B, rows, D]
@@ -68,6 +69,8 @@ class RendererMapping(nn.Module):
         for size in outputs:
             layers.append(FullyConnectedLayer(width, size, "lrelu", lr_multiplier))
             width = size
+        if code_output == "residual":
+            layers.append(FullyConnectedLayer(width, w_dim, "linear", lr_multiplier, weight_init=0))
         self.layers = nn.Sequential(*layers)
 
     def set_statistics(self, codes: Tensor, labels: Tensor) -> None:  # [N, w_dim], [M, 25]
@@ -91,8 +94,7 @@ class RendererMapping(nn.Module):
             code = self._enter(ws[:, 0])
             out: Tensor = self.layers(torch.cat([code, pose], dim=-1))
             return out.view(len(ws), self.num_ws, -1)
-        codes = self._enter(spread_rows(ws, self.num_ws))
-        rows: Tensor = self.layers(
-            torch.cat([codes, pose[:, None].expand(-1, self.num_ws, -1)], dim=-1)
-        )
-        return rows
+        given = spread_rows(ws, self.num_ws)
+        entered = [self._enter(given), pose[:, None].expand(-1, self.num_ws, -1)]
+        rows: Tensor = self.layers(torch.cat(entered, dim=-1))
+        return given + rows if self.code_output == "residual" else rows

@@ -7,6 +7,9 @@ from nerfgan_cli.nn.channels import CHANNEL_BASE, CHANNEL_MAX
 from nerfgan_cli.training.recipe import require, require_choice
 
 AUGMENTATIONS = ("none", "fixed", "ada")
+# Not the dummy dual one: what it shows depends on its calls so far, which no checkpoint holds, so
+# that a run could not go on where it stopped.
+TRAINABLE = ("SingleDiscriminator", "DualDiscriminator")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,7 @@ class Discriminator:
     freeze_layers: int = 0
 
     def __post_init__(self) -> None:
+        require_choice("model.discriminator.class_name", self.class_name, TRAINABLE)
         for name in ("channel_base", "channel_max", "mbstd_group_size"):
             require(f"model.discriminator.{name}", getattr(self, name), 1)
         for name in ("disc_c_noise", "freeze_layers"):

@@ -4,14 +4,13 @@ Both are named by the images seen, so that names sort by training time. The stat
 it makes a checkpoint.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from nerfgan_cli.checkpoints.format import save_model
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.training.state import Facts, read_state, refuse_infinite, save_state
-from nerfgan_cli.training.task import Task
+from nerfgan_cli.training.task import Say, Task
 
 CHECKPOINTS = "checkpoints"
 MODEL, STATE = ".safetensors", ".state"
@@ -28,20 +27,20 @@ def newest_state(folder: Path) -> Path | None:
     return states[-1] if states else None
 
 
-def find_newest(folder: Path, warn: Callable[[str], None]) -> Path | None:
-    """The newest state of a run that can be read; None: the run has no checkpoint yet."""
+def find_newest(folder: Path, say: Say) -> Path | None:
+    """The newest state of a run that can be read; None: there is no run, or no checkpoint yet."""
     states = sorted((folder / CHECKPOINTS).glob(f"*{STATE}"), reverse=True)
     for path in states:
         try:
             read_state(path)
         except InputError as error:  # noqa: PERF203
-            warn(f"{error} Trying the one before.")
+            say(f"{error} Trying the one before.")
         else:
             return path
     if states:
         raise InputError(
             f"none of the {len(states)} checkpoints in {folder} can be read: "
-            "start another run with another --out."
+            "name another run, or begin one in a new folder."
         )
     return None
 

@@ -87,7 +87,7 @@ def build_optimizer(student: Student, optim: Optim) -> Muon:
             continue
         if id(parameter) in enlarging:
             groups["sr_lr"].append(parameter)
-        elif optim.matrix_lr is not None and parameter.ndim == 4 and is_matrix(parameter):
+        elif optim.matrix_lr is not None and is_matrix(parameter):
             groups["matrix_lr"].append(parameter)
         else:
             groups["lr"].append(parameter)

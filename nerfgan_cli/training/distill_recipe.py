@@ -33,6 +33,7 @@ CONDITIONINGS = ("swapped", "same", "frontal")
 PERCEPTUALS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "vgg16-l1", "discriminator")
 REALS = ("data", "teacher", "half")
 STARTS = ("teacher", "scratch")
+PREDICTOR_STARTS = ("scratch", "planes")
 
 
 # Keys of [model] by their place in a StudentConfig.
@@ -132,10 +133,13 @@ class Model:
     mapping_lr_multiplier: float | None = None
     code_output: str | None = None  # (5)
     sr_styles: str | None = None  # (9)
+    # "planes": a StyleGAN2 that starts as the network of the teacher's tri-planes; not in the paper
+    predictor_start: str = "scratch"
     discriminator: Discriminator = field(default_factory=Discriminator)  # from scratch
 
     def __post_init__(self) -> None:
         require_choice("model.preset", self.preset, tuple(PRESETS))
+        require_choice("model.predictor_start", self.predictor_start, PREDICTOR_STARTS)
         if self.camera_preset is not None:
             require_choice("model.camera_preset", self.camera_preset, tuple(NUMBERS))
 
@@ -201,7 +205,9 @@ class Optim:
 
     lr: float = 0.0025  # of what is new in the student
     sr_lr: float = 0.001  # of the super-resolution, which starts as the teacher's
-    matrix_lr: float | None = None  # of new convolutions, by `training/muon.py`; none: as the rest
+    # Of new matrices and convolutions, by `training/muon.py`; none: as the rest. It changes what is
+    # stored: give it with a model.mapping_lr_multiplier of 1.
+    matrix_lr: float | None = None
     betas: tuple[float, float] = (0.0, 0.99)
     first_lr: float | None = None  # the same in stage 1; none: as in stage 2
     first_sr_lr: float | None = None

@@ -49,7 +49,7 @@ from nerfgan_cli.training.lessons import lesson_number, open_lessons
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.randomness import key
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
-from nerfgan_cli.training.task import Numbers, Task
+from nerfgan_cli.training.task import Numbers, Say, Task
 from nerfgan_cli.training.teacher import Signature, open_discriminator, open_teacher
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow
@@ -116,14 +116,16 @@ class DistillTask(Task):
         resolution = self.generator.raw_resolution
         self.adversary = Adversary(critic, self.recipe, resolution, self.world, self.slices)
 
-    def initialize(self) -> None:
+    def initialize(self, say: Say) -> None:
         self.generator.start_from_teacher(self.teacher)
+        if self.recipe.model.predictor_start == "planes":
+            self.generator.start_predictor_from(self.teacher)
         init = self.recipe.train.init
         if init is None:
             self.generator.set_statistics(*self.lessons.survey())
             self.average.load_state_dict(self.generator.state_dict())
             return
-        start = read_start(init)
+        start = read_start(init, say)
         self.licence = self.licence or start.licence
         for name in STARTED:
             if name in self.modules and name in start.networks:

@@ -207,4 +207,5 @@ def penalize(
         views = shown(reals.views, moment)
     inputs = [view.detach().requires_grad_() for view in views]
     logits = discriminator(*inputs, reals.camera.label, moment.drawing.generator)
-    return PhaseResult(gamma / 2 * r1_penalty(logits, inputs), {"real": logits.detach()})
+    penalty = r1_penalty(logits, inputs[: discriminator.images])  # a single one sees no raw image
+    return PhaseResult(gamma / 2 * penalty, {"real": logits.detach()})

@@ -44,7 +44,7 @@ from nerfgan_cli.training.schedules import (
     rendering_resolution,
     swap_probability,
 )
-from nerfgan_cli.training.task import Numbers, Task
+from nerfgan_cli.training.task import Numbers, Say, Task
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow, lazy_adam
 
@@ -108,14 +108,19 @@ class EG3DTask(Task):
         for module in self.modules.values():
             set_training_precision(module.to(device), recipe.train.precision, device)
 
-    def initialize(self) -> None:
+    def initialize(self, say: Say) -> None:
         init, critic = self.recipe.train.init, self.recipe.train.init_discriminator
         if init is not None:
-            start = read_start(init)
+            start = read_start(init, say)
             self.licence = start.licence
             for name in STARTED:
                 if name in start.networks:
                     copy_all_weights(self.modules[name], start.networks[name], init)
+            if critic is None and "discriminator" not in start.networks:
+                say(
+                    f"no discriminator in {init}: it starts from random weights, "
+                    "unless train.init_discriminator names one."
+                )
         if critic is not None:
             weights = load_network(find_model(critic)).state_dict()
             copy_all_weights(self.discriminator, weights, critic)

@@ -4,18 +4,17 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from nerfgan_cli.errors import DivergedError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.media import Picture
+from nerfgan_cli.training.board import Board
 from nerfgan_cli.training.distributed import World
-from nerfgan_cli.training.task import Numbers
+from nerfgan_cli.training.task import Numbers, Say
 
 LOG = "log.jsonl"
 LOSS = "loss/"
@@ -53,27 +52,19 @@ class Meter:
 class Log:
     """The records of a run; of its first process only."""
 
-    def __init__(self, folder: Path, images: int, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, images: int, say: Say) -> None:
         self.file = folder / LOG
         self.say = say
         truncate(self.file, images)
-        self.board = SummaryWriter(str(folder), purge_step=images + 1)
+        self.board = Board(folder, images)
 
     def write(self, record: Mapping[str, Any], left: float) -> None:
         """A record, and the seconds that the run will still take."""
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
-        for name, value in record.items():
-            if "/" in name:
-                self.board.add_scalar(name, value, record["images"])
-        self.board.flush()
+        curves = {name: value for name, value in record.items() if "/" in name}
+        self.board.numbers(curves, record["images"])
         self.say(line(record, left))
-
-    def picture(self, name: str, picture: Picture, images: int) -> None:
-        self.board.add_image(name, picture, images, dataformats="HWC")
-
-    def close(self) -> None:
-        self.board.close()
 
 
 class Clock:

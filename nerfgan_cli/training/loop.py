@@ -7,7 +7,6 @@
 All processes of a run walk through it in step; only the first one writes.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,9 +21,7 @@ from nerfgan_cli.training.log import Clock, Log, Meter, memory_gib
 from nerfgan_cli.training.run import SAMPLES
 from nerfgan_cli.training.signals import noted_signals
 from nerfgan_cli.training.state import Facts, read_state, restore
-from nerfgan_cli.training.task import Task
-
-Say = Callable[[str], None]
+from nerfgan_cli.training.task import Say, Task
 
 
 def train(task: Task, folder: Path, say: Say) -> int:
@@ -48,7 +45,6 @@ def train(task: Task, folder: Path, say: Say) -> int:
             if stop:
                 say(f"saved at {session.images / 1000:g} kimg: the same command continues.")
                 break
-    session.close()
     return session.images
 
 
@@ -118,16 +114,12 @@ class Session:
         place = self.folder / SAMPLES
         name = checkpoints.stem(self.images)
         sheet = samples.write_sheet(place / f"{name}.png", self.task.result)
-        self.writer.picture("samples", sheet, self.images)
+        self.writer.board.picture("samples", sheet, self.images)
         for title, picture in self.task.pictures().items():
             write_png(picture, place / f"{name}-{title}.png")
         if self.task.recipe.train.video_frames:
             frames = self.task.recipe.train.video_frames
             samples.write_video(place / f"{name}.mp4", self.task.result, frames)
-
-    def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
 
 
 def resume(task: Task, folder: Path, fingerprint: str, say: Say) -> Facts:
@@ -135,7 +127,7 @@ def resume(task: Task, folder: Path, fingerprint: str, say: Say) -> Facts:
     found = checkpoints.find_newest(folder, say) if task.world.first else None
     path = task.world.tell(found)
     if path is None:
-        task.initialize()
+        task.initialize(say)
         return Facts(licence=task.licence, data=fingerprint)
     facts, tensors = read_state(path)
     if facts.data != fingerprint:

@@ -65,8 +65,8 @@ def orthogonalized(matrix: Tensor) -> Tensor:  # [M, N] -> [M, N]
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """Whether it is a weight for Muon: [out, in] or [out, in, …], and not too small."""
-    if parameter.ndim < 2:
+    """Whether it is a weight for Muon: [out, in] or [out, in, h, w], and not too small."""
+    if parameter.ndim not in (2, 4):
         return False
     rows = parameter.shape[0]
     return min(rows, parameter.numel() // rows) >= SMALLEST

@@ -71,7 +71,9 @@ class Train:
 
     kimg: float
     batch: int  # images per step, over all processes
-    batch_gpu: int | None = None  # images a process has in memory at once; none: its whole share
+    # Images a process has in memory at once; none: its whole share. Statistics and draws are those
+    # of such a slice: only where it is set do N processes have the gradients of one.
+    batch_gpu: int | None = None
     snapshot_kimg: float  # between checkpoints, with pictures and a video
     log_kimg: float  # between lines of the log
     keep: int = 3  # newest checkpoints that are kept

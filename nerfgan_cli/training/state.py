@@ -47,7 +47,7 @@ def refuse_infinite(task: Task) -> None:
 
 def save_state(path: Path, task: Task, facts: Facts) -> None:
     payloads = {name: to_payload(tensor) for name, tensor in collect(task).items()}
-    text = json.dumps(asdict(facts) | {"checksum": checksum(payloads)})
+    text = json.dumps(asdict(facts) | {"checksum": seal(facts, payloads)})
     write_container(path, {KEY: text}, payloads)
 
 
@@ -62,8 +62,10 @@ def read_state(path: Path) -> tuple[Facts, dict[str, Tensor]]:
         facts = Facts(**data)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no state of a training run: give a run folder.") from error
-    if checksum({name: to_payload(tensor) for name, tensor in tensors.items()}) != expected:
-        raise InputError(f"{path} is damaged, its checksum is wrong: use an earlier checkpoint.")
+    if seal(facts, {name: to_payload(tensor) for name, tensor in tensors.items()}) != expected:
+        raise InputError(
+            f"{path} is damaged, its checksum is wrong: remove it, the one before serves."
+        )
     return facts, tensors
 
 
@@ -101,6 +103,11 @@ def split(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, dict[str, Tensor
         what, name, key = full_name.split(".", 2)
         parts.setdefault(what, {}).setdefault(name, {})[key] = tensor
     return parts
+
+
+def seal(facts: Facts, payloads: Mapping[str, Payload]) -> int:
+    """Checksum of a whole state: a changed step would resume somewhere else without a word."""
+    return crc32(json.dumps(asdict(facts)).encode(), checksum(payloads))
 
 
 def checksum(payloads: Mapping[str, Payload]) -> int:

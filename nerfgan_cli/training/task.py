@@ -1,9 +1,9 @@
 """What a kind of recipe plugs into the loop (`loop.py`): its state, its step, its result.
 
-    task = kind.task(recipe, world)        # networks of the recipe's seed
-    task.initialize() | restore(task, …)   # weights to start from, or those of the checkpoint
+    task = kind.task(recipe, world)          # networks of the recipe's seed
+    task.initialize(say) | restore(task, …)  # weights to start from, or those of the checkpoint
     task.begin(step)
-    loop:  losses = task.step(step)        # → log; now and then snapshot(task.result)
+    loop:  losses = task.step(step)          # → log; now and then snapshot(task.result)
 
 A task draws every random number from `randomness.keyed(device, seed, purpose, step, slice)`, and
 its data from a position that follows from the step. So it has no state but `modules` and
@@ -24,6 +24,7 @@ from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.recipe import Recipe
 
 Numbers: TypeAlias = dict[str, Tensor | float]  # by name; a tensor is []
+Say: TypeAlias = Callable[[str], None]  # tells people how the run goes
 
 
 class Task(ABC):
@@ -38,7 +39,7 @@ class Task(ABC):
     optimizers: Mapping[str, Optimizer]
 
     @abstractmethod
-    def initialize(self) -> None:
+    def initialize(self, say: Say) -> None:
         """Takes over the weights that `train.init` names; called once in a new run."""
 
     @abstractmethod

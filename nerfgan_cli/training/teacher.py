@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from nerfgan_cli.checkpoints.format import load_network, to_payload
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import derived_licence
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.errors import InputError, NerfganError, WeightsError
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
 from nerfgan_cli.training import distill_recipe
+from nerfgan_cli.training.adversarial_recipe import TRAINABLE
 from nerfgan_cli.training.checkpoints import newest_state
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
 from nerfgan_cli.training.precision import set_training_precision
@@ -56,7 +57,7 @@ def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher
 def open_discriminator(table: distill_recipe.Teacher, teacher: EG3D) -> SingleDiscriminator:
     """The one that the recipe names, or the one of the run that the teacher comes from."""
     source = table.discriminator or table.model
-    state = newest_state(Path(source).expanduser())
+    state = None if is_name(source) else newest_state(Path(source).expanduser())
     if state is not None:
         network: nn.Module | None = discriminator_of_run(state)
     elif table.discriminator is None:
@@ -69,6 +70,11 @@ def open_discriminator(table: distill_recipe.Teacher, teacher: EG3D) -> SingleDi
             "was trained with (nerfgan convert --network D takes it from an official checkpoint), "
             "or do without it as loss.discriminator_start = scratch and loss.perceptual = "
             "lpips-vgg do."
+        )
+    if (name := type(network).__name__) not in TRAINABLE:
+        raise WeightsError(
+            f"the discriminator of {source} is a {name}, with which no run could go on where it "
+            f"stopped: name one of class {' or '.join(TRAINABLE)}."
         )
     if network.config.img_resolution != teacher.img_resolution:
         raise WeightsError(

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from nerfgan_cli.checkpoints.format import load_network
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import derived_licence
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.errors import WeightsError
-from nerfgan_cli.training.checkpoints import newest_state
+from nerfgan_cli.training.checkpoints import find_newest
 from nerfgan_cli.training.state import MODULE, read_state, split
+from nerfgan_cli.training.task import Say
 
 
 class Start(NamedTuple):
@@ -22,9 +23,9 @@ class Start(NamedTuple):
     licence: str | None  # terms that a model made from them carries on
 
 
-def read_start(init: str) -> Start:
+def read_start(init: str, say: Say) -> Start:
     """A run with all its networks, or a model: then generator and average are the same."""
-    state = newest_state(Path(init).expanduser())
+    state = None if is_name(init) else find_newest(Path(init).expanduser(), say)
     if state is not None:
         facts, tensors = read_state(state)
         return Start(split(tensors)[MODULE], facts.licence)

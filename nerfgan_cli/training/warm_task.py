@@ -32,7 +32,7 @@ from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.randomness import key, keyed
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
-from nerfgan_cli.training.task import Numbers, Task
+from nerfgan_cli.training.task import Numbers, Say, Task
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow
 from nerfgan_cli.training.warm import point_losses, trace, view_losses
@@ -88,9 +88,9 @@ class WarmTask(Task):
             set_precision(convolutions, "fp32" if precision == "auto" else precision, world.device)
         self.optimizers = build_optimizers(self.generator, self.readout, recipe.optim)
 
-    def initialize(self) -> None:
+    def initialize(self, say: Say) -> None:
         if self.recipe.train.init is not None:
-            start = read_start(self.recipe.train.init)
+            start = read_start(self.recipe.train.init, say)
             self.licence = start.licence
             for name in STARTED:
                 copy_all_weights(self.modules[name], start.networks[name], self.recipe.train.init)

@@ -1,6 +1,8 @@
 """What the benchmarks measure is what they say; not how fast it is."""
 
+import json
 import sys
+from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 
@@ -10,8 +12,11 @@ from cli import ROOT  # of this folder
 from distill_case import write_case
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.format import load_model, save_model
+from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.student import Student
+from nerfgan_cli.generators.student_config import student_config
 from nerfgan_cli.training.distill_task import DistillTask
 
 
@@ -75,6 +80,39 @@ def test_the_largest_batch_is_found(benchmark, size: int) -> None:
 
     assert benchmark("inference").largest_that(fits) == min(size, 4096)
     assert len(asked) < 30
+
+
+def test_networks_are_compared_with_the_teacher(
+    benchmark, case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """Itself, rendered plainly, and its student; the memory of each in a process of its own."""
+    program = benchmark("inference")
+    source, student = case.parent / "teacher.safetensors", tmp_path / "student.v2.safetensors"
+    teacher = load_model(source)
+    assert isinstance(teacher, EG3D)
+    save_model(student, Student(student_config("light", teacher.eg3d_config)), Provenance("s"))
+    names = [str(source), f"plain {source}", str(student)]
+    asked = []
+
+    def in_child(file: str, flag: str, text: str, *_: object) -> float:
+        asked.append(program.Case(*json.loads(text)))
+        return {names[0]: 40.0, names[1]: 80.0, names[2]: 10.0}[asked[-1].model]
+
+    monkeypatch.setattr(program, "in_child", in_child)
+    options = {"device": "cpu", "threads": 1, "memory_limit": 1.0, "processor": True}
+    arguments = Namespace(batches=[2], repeats=1, **options)
+    with torch.no_grad():
+        program.compare(names, "bf16", arguments)
+    printed = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed[-3:]]
+    assert [row[1] for row in rows] == ["teacher", "plain teacher", "student.v2"]
+    assert rows[0][3] == rows[0][5] == rows[0][7] == "1.0×"
+    assert [row[6:] for row in rows[1:]] == [["80.0", "0.5×"], ["10.0", "4.0×"]]
+    assert all(float(row[2]) > 0 for row in rows)
+    assert asked == [(name, names[0], "bf16", 2, "cpu") for name in names]
+    different = [line for line in printed if line.endswith("% from float32")]
+    assert [line.partition(",")[0] for line in different] == [row[1] for row in rows]
+    assert all(0 < float(line.split()[-4]) < 5 for line in different)
 
 
 def test_a_step_is_the_sum_of_its_parts(benchmark, case: Path, tmp_path: Path) -> None:

@@ -20,18 +20,24 @@ from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.recipe_reader import parse_toml
 
 LARGEST = 8e6  # bytes, of a model
+TEXTS = (".md", ".toml", ".jsonl")
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_each_has_its_file_card_recipe_and_log(name):
-    file = installed(name)
-    assert file is not None
-    assert file.stat().st_size <= LARGEST
+    assert installed(name) is not None
     assert len((BUNDLED_FOLDER / f"{name}.md").read_text()) > 1000
     recipe = (BUNDLED_FOLDER / f"{name}.recipe.toml").read_text()
     assert resolve(parse_toml(recipe, name)).data.kind == "toyheads"
     log = (BUNDLED_FOLDER / f"{name}.log.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["kimg"] > json.loads(log[0])["kimg"]
+
+
+def test_all_weights_are_small():
+    """Whatever is not text is weights."""
+    files = [file for file in BUNDLED_FOLDER.iterdir() if file.suffix not in TEXTS]
+    assert len(files) >= len(BUNDLED)
+    assert {file.name: file.stat().st_size for file in files if file.stat().st_size > LARGEST} == {}
 
 
 def test_it_draws_without_a_word_about_models(nerfgan, tmp_path):

@@ -1,5 +1,6 @@
 """`nerfgan train` as a user runs it."""
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cli import ROOT, start  # of this folder
+from PIL import Image
 
 from nerfgan_cli.training import samples
 
@@ -134,6 +136,48 @@ def test_systems_where_nothing_is_trained(tiny_recipe: Path, tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("victim", ["log.jsonl", "tfevents", "sheet", "video"])
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on(
+    nerfgan, tiny_recipe: Path, tmp_path: Path, monkeypatch, victim: str
+) -> None:
+    monkeypatch.setattr(samples, "VIDEO_PEOPLE", 1)
+    folder = tmp_path / "run"
+    settings = ("--set", "train.snapshot_kimg=0.004", "--set", "train.video_frames=2")
+    command = ("train", tiny_recipe, "--out", folder, *settings, "--set", "train.kimg=0.008")
+    opened, saved = Path.open, Image.Image.save
+
+    def open_full(path: Path, mode: str = "r", *options, **named):
+        full = victim in path.name and mode.startswith("a")
+        return opened(Path("/dev/full") if full else path, mode, *options, **named)
+
+    def save_full(picture, path: Path, **options) -> None:
+        if path.name == "000000004.png":
+            path.write_bytes(b"\x89PNG")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        saved(picture, path, **options)
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", open_full)
+        if victim == "sheet":
+            full.setattr(Image.Image, "save", save_full)
+        if victim == "video":
+            ffmpeg = tmp_path / "ffmpeg"
+            ffmpeg.write_text("#!/bin/sh\necho 'Error: No space left on device' >&2\nexit 1\n")
+            ffmpeg.chmod(0o755)
+            full.setenv("IMAGEIO_FFMPEG_EXE", str(ffmpeg))
+        done = nerfgan(*command)
+    assert done.code == 3, done
+    assert done.err.splitlines()[-1].startswith("nerfgan: the disk is full")
+    assert "Traceback" not in done.err
+    assert not list(folder.rglob("*.tmp"))
+    again = nerfgan(*command)
+    assert again.code == 0, again
+    assert ("continuing from" in again.err) == (victim in ("sheet", "video"))
+    images = [json.loads(line)["images"] for line in (folder / "log.jsonl").open()]
+    assert images == [4, 8]
+    assert (folder / "samples" / "000000008.mp4").exists()
+
+
 def test_divergence_has_its_code(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
     done = nerfgan(
         *("train", tiny_recipe, "--out", tmp_path / "run", "--batch-gpu", 4),
@@ -144,7 +188,7 @@ def test_divergence_has_its_code(nerfgan, tiny_recipe: Path, tmp_path: Path) -> 
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
-def test_a_process_that_is_killed_and_one_that_is_interrupted(
+def test_a_process_that_is_killed_and_those_that_are_asked_to_stop(
     tiny_recipe: Path, tmp_path: Path
 ) -> None:
     """The real signals to the real program, with a process that reads data."""
@@ -171,12 +215,13 @@ def test_a_process_that_is_killed_and_one_that_is_interrupted(
     process = begin()
     process.kill()
     process.communicate()
-    process = begin()  # at once, though the killed one's reader may still live
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command continues" in said
-    assert list((run / "checkpoints").glob("*.state"))
+    for stop, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = begin()  # at once, though the killed one's reader may still live
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "the same command continues" in said
+        assert list((run / "checkpoints").glob("*.state"))
 
 
 def test_torchrun(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from nerfgan_cli.data.parallel import ordered_map_in_processes
 from nerfgan_cli.data.pictures import LARGEST
 from nerfgan_cli.data.storage import open_storage
 from nerfgan_cli.errors import InputError
+from nerfgan_cli.training.feed import find_foreign_cameras
 
 READING = Reading(PRESETS["ffhq"])
 
@@ -156,6 +157,16 @@ def test_nothing_sound_is_reported(report):
     assert report.healthy() == [f"sound{index}.png" for index in range(8)]
     assert report.resolution == 16
     assert draw_sheet(report).width > 1000
+
+
+def test_a_side_that_is_no_power_of_two(tmp_path):
+    path = archive(tmp_path / "set.zip", side=24)
+    report = check(path, 1)
+    (problem,) = report.problems
+    assert problem.name == str(path)
+    assert problem.text == "its side of 24 is no power of two: resize it"
+    assert len(report.healthy()) == 6
+    assert check(archive(tmp_path / "other.zip", side=32), 1).problems == []
 
 
 @pytest.mark.parametrize("cut", [1, 100, 1000])
@@ -439,6 +450,17 @@ def test_no_cameras_or_too_many(tmp_path):
     assert cameras_of(tmp_path, "a.csv").form == "yaw and pitch"
 
 
+def test_cameras_without_a_position_are_foreign_to_a_recipe(tmp_path):
+    camera = PRESETS["ffhq"].frontal()
+    camera.cam2world[:, :3, 3] = 0
+    labels = [["a.png", camera.label[0].tolist()]]
+    images = ImageArchive(write_zip(tmp_path / "set.zip", {"a.png": GOOD}, labels))
+    (warning,) = find_foreign_cameras(images, PRESETS["ffhq"])
+    assert (
+        "distance from the origin of the cameras of set is 0, that of the recipe's 2.7" in warning
+    )
+
+
 def test_labels_of_another_convention_are_warned_of(tmp_path):
     """With figures: focal length, distance, direction, up."""
 
@@ -458,6 +480,9 @@ def test_labels_of_another_convention_are_warned_of(tmp_path):
     def distance(camera):
         camera[:, [3, 7, 11]] *= 1.5
 
+    def no_position(camera):
+        camera[:, [3, 7, 11]] = 0
+
     def inverse(camera):
         poses = torch.linalg.inv(camera[:, :16].reshape(3, 4, 4))
         camera[:, :16] = poses.reshape(3, 16)
@@ -474,6 +499,7 @@ def test_labels_of_another_convention_are_warned_of(tmp_path):
     assert "focal length is 3.014" in warnings(focal)
     assert "4.265" in warnings(focal)
     assert "distance from the origin is 4.05" in warnings(distance)
+    assert "distance from the origin is 0, that of ffhq 2.7" in warnings(no_position)
     assert "invert them" in warnings(inverse)
     assert "3 of 3 look away" in warnings(opengl)
     assert "+y" in warnings(z_up)

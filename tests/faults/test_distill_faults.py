@@ -14,7 +14,11 @@ from nerfgan_cli.checkpoints import published
 from nerfgan_cli.checkpoints.format import save_model
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.errors import InputError, UsageError, WeightsError
-from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.nn.discriminators import (
+    DiscriminatorConfig,
+    DualDiscriminator,
+    DummyDualDiscriminator,
+)
 from nerfgan_cli.training import adversary, distill_task
 
 pytestmark = pytest.mark.usefixtures("quick_training")
@@ -110,6 +114,11 @@ def test_a_run_continues_with_its_own_teacher_only(case: Path, tmp_path: Path) -
         (("teacher.discriminator=critic",), WeightsError, "discriminator critic .* is not there"),
         (("teacher.discriminator={0}/teacher.safetensors",), WeightsError, "has no discriminator"),
         (("teacher.discriminator={0}/large.safetensors",), WeightsError, "looks at 128² and the"),
+        (
+            ("teacher.discriminator={0}/dummy.safetensors",),
+            WeightsError,
+            "is a DummyDualDiscriminator, with which no run could go on",
+        ),
         (("loss.perceptual=lpips-vgg",), WeightsError, "distance by VGG16 needs vgg16-397923af"),
         (("loss.perceptual=vgg16-l1",), WeightsError, "distance by VGG16 needs vgg16-397923af"),
         (
@@ -137,6 +146,8 @@ def test_networks_that_are_not_there(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     large = DualDiscriminator(DiscriminatorConfig(128, channel_base=128, channel_max=4))
     save_model(case.parent / "large.safetensors", large, Provenance("large"))
+    dummy = DummyDualDiscriminator(DiscriminatorConfig(64, channel_base=128, channel_max=4))
+    save_model(case.parent / "dummy.safetensors", dummy, Provenance("dummy"))
     filled = [setting.format(case.parent) for setting in settings]
     with pytest.raises(error, match=words):
         build(case, *filled)

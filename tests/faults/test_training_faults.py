@@ -5,11 +5,16 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_case import at_call, in_child, newest, read, records, train_run
 
 from nerfgan_cli.checkpoints import container
@@ -74,6 +79,30 @@ def test_the_run_has_what_a_run_has(uninterrupted: Path) -> None:
         assert torch.equal(tensor, tensors[f"module.average.{name}"])
 
 
+def test_tensorboard_reads_the_curves_and_the_pictures(uninterrupted: Path) -> None:
+    board = EventAccumulator(str(uninterrupted)).Reload()
+    for name in ("loss/generator", "schedule/augment_p", "scores/real"):
+        expected = [(record["images"], record[name]) for record in records(uninterrupted)]
+        curve = [(event.step, event.value) for event in board.Scalars(name)]
+        np.testing.assert_allclose(curve, expected, rtol=1e-6)  # float32
+    sheets = board.Images("samples")
+    assert [event.step for event in sheets] == [8, 16, 24]
+    shown = Image.open(BytesIO(sheets[-1].encoded_image_string))
+    written = Image.open(uninterrupted / "samples" / "000000024.png")
+    assert np.array_equal(np.asarray(shown), np.asarray(written))
+
+
+def test_tensorboard_forgets_what_a_killed_run_lost(
+    tiny_recipe: Path, tmp_path: Path, uninterrupted: Path
+) -> None:
+    """Its curves go on from the checkpoint, and have each moment once."""
+    folder = copy_run(uninterrupted, tmp_path / "run")
+    (folder / "checkpoints" / "000000024.state").unlink()
+    train_run(folder, read(tiny_recipe))
+    curve = EventAccumulator(str(folder)).Reload().Scalars("loss/generator")
+    assert [event.step for event in curve] == list(range(4, 25, 4))
+
+
 MOMENTS: dict[str, tuple[int, Any, str]] = {
     "in the first step": (1, eg3d_task, "follow"),
     "between the networks of step 4": (2 * 3 + 1, eg3d_task, "discriminator_phase"),
@@ -134,18 +163,22 @@ def test_a_longer_run_continues_a_shorter_one(
     assert_same_run(folder, uninterrupted)
 
 
-@pytest.mark.parametrize("damage", ["cut off", "one bit"])
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda data: data[: len(data) // 2],
+    "one bit": lambda data: data[:-100] + bytes([data[-100] ^ 1]) + data[-99:],
+    "another step": lambda data: data.replace(rb"{\"step\": 6", rb"{\"step\": 7"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_told_and_the_one_before_serves(
     tiny_recipe: Path, tmp_path: Path, uninterrupted: Path, damage: str
 ) -> None:
     folder = copy_run(uninterrupted, tmp_path / "run")
     victim = folder / "checkpoints" / "000000024.state"
-    data = bytearray(victim.read_bytes())
-    if damage == "cut off":
-        del data[len(data) // 2 :]
-    else:
-        data[-100] ^= 1
-    victim.write_bytes(data)
+    data = victim.read_bytes()
+    victim.write_bytes(DAMAGES[damage](data))
+    assert victim.read_bytes() != data
 
     def resumed() -> None:
         said = train_run(folder, read(tiny_recipe))

@@ -272,6 +272,16 @@ def test_every_open_point_of_the_student_is_a_key(case: Path) -> None:
     assert build(case, *ALONE).result.camera_preset == "ffhq"
 
 
+def test_the_predictor_starts_as_the_teachers_planes_if_asked(case: Path) -> None:
+    for start in ("planes", "scratch"):
+        task = build(case, f"model.predictor_start={start}", *ALONE)
+        task.initialize(print)
+        planes = task.teacher.backbone.synthesis.b8.conv1.weight
+        for student in (task.generator, task.average):
+            copied = torch.equal(student.predictor.b8.conv1.weight, planes)
+            assert copied == (start == "planes")
+
+
 # What learns
 
 
@@ -394,20 +404,21 @@ def test_rates_and_momentum_by_stage(case: Path) -> None:
     assert found[5] == (0.0025 / 2, 0.0005, (0.0, 0.99))
 
 
-def test_muon_is_for_new_convolutions(case: Path) -> None:
+def test_muon_is_for_new_matrices(case: Path) -> None:
     settings = ("optim.matrix_lr=0.002", "optim.first_matrix_lr=0.01", "optim.first_lr=0")
     settings = (*settings, "model.channel_base=2048", "model.channel_max=16")
     task = build(case, *settings, "optim.first_sr_lr=0", *ALONE)
     student = task.generator
     moved = changed(task, lambda: task.step(0))
-    convolutions = {
-        f"generator.predictor.{name}"
-        for name, parameter in student.predictor.named_parameters()
-        if parameter.ndim == 4 and min(parameter.shape[:2]) >= 16
+    matrices = {
+        f"generator.{part}.{name}"
+        for part in ("predictor", "renderer_mapping")
+        for name, parameter in student.get_submodule(part).named_parameters()
+        if parameter.ndim > 1 and min(parameter.shape[:2]) >= 16
     }
     learned = {f"generator.{name}" for name, _ in student.named_parameters()}
-    assert convolutions
-    assert moved & learned == convolutions
+    assert {name.rpartition(".")[0].rpartition(".")[2] for name in matrices} > {"conv1", "affine"}
+    assert moved & learned == matrices
     assert {group["lr"] for group in task.optimizers["generator"].param_groups} == {0, 0.01}
     with pytest.raises(UsageError, match=r"set optim\.matrix_lr too"):
         build(case, "optim.first_matrix_lr=0.01")

@@ -22,7 +22,7 @@ def test_two_processes_distil_as_one(tmp_path: Path) -> None:
 
     def work(world: World) -> None:
         task = DistillTask(read(case, *SETTINGS, "train.heldout=8"), world)
-        task.initialize()
+        task.initialize(print)
         task.begin(0)
         for step in range(4):
             task.step(step)

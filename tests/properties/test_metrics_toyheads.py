@@ -71,12 +71,15 @@ def test_the_truth_scores_best() -> None:
     assert exact.depth_error == pytest.approx(0, abs=1e-6)
     assert exact.depth_correlation == pytest.approx(1, abs=1e-4)
     assert exact.backdrop_error == pytest.approx(0, abs=1e-6)
+    assert exact.billboard_error > 0.02
+    assert exact.other_depth_error > 0.005
 
 
 def test_other_heads_and_billboards_score_worse() -> None:
     other, flat = measured(Drawer(shift=1)), measured(Drawer(flat=True))
     assert other.psnr < 25
     assert other.distinctness < -60
+    assert other.other_depth_error == pytest.approx(0, abs=1e-6)
     assert flat.psnr > 90
     assert flat.depth_correlation < 0.5
     assert flat.depth_error > 0.03

@@ -12,6 +12,7 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.eg3d_config import PRESETS
+from nerfgan_cli.training.adversarial_recipe import Discriminator
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
 from nerfgan_cli.training.kinds import KINDS, resolve
 from nerfgan_cli.training.recipe_files import bundled, load
@@ -166,8 +167,7 @@ PUBLISHED = [
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_recipes_make_the_published_models(name: str) -> None:
     """Apart from the cameras that cars are drawn from: here those that they are trained with."""
-    recipe = resolve(load(name))
-    assert isinstance(recipe, EG3DRecipe)
+    recipe = read_published(name)
     made, published = recipe.generator_config(), PRESETS[name.removeprefix("eg3d-")]
     if name == "eg3d-shapenetcars128-64":
         assert made.camera_preset == "cars"
@@ -176,24 +176,53 @@ def test_published_recipes_make_the_published_models(name: str) -> None:
 
 
 def test_published_settings() -> None:
-    """eg3d.md 9.7: what is particular to each."""
-    first, second, cats, cars = (resolve(load(name)) for name in PUBLISHED)
-    assert [recipe.loss.r1_gamma for recipe in (first, second, cats, cars)] == [1, 1, 5, 0.3]
-    assert [recipe.loss.augment for recipe in (first, second, cats, cars)] == [
-        *("none", "none", "ada", "none")
-    ]
-    assert (cats.loss.swap_probability, first.loss.swap_probability) == (0.8, 0.5)
-    assert [recipe.train.kimg for recipe in (first, second)] == [25000, 2000]
-    assert all(recipe.train.batch == 32 for recipe in (first, second, cats, cars))
+    """What is particular to each (eg3d.md 9.7)."""
+    first, second, cats, cars = (read_published(name) for name in PUBLISHED)
+    recipes = (first, second, cats, cars)
+    assert [recipe.train.kimg for recipe in recipes] == [25000, 2000, 25000, 25000]
+    assert [recipe.loss.r1_gamma for recipe in recipes] == [1, 1, 5, 0.3]
+    assert [recipe.loss.augment for recipe in recipes] == ["none", "none", "ada", "none"]
+    assert [recipe.data.mirror for recipe in recipes] == [True, True, True, False]
+    assert [recipe.loss.swap_probability for recipe in (first, second, cats)] == [0.5, 0.5, 0.8]
     for recipe in (first, cars):  # from scratch
         assert (recipe.loss.blur_fade_kimg, recipe.optim.ema_rampup) == (200, 0.05)
         assert recipe.train.init is None
+    assert first.loss.swap_fade_kimg == 1000
     for recipe in (second, cats):  # from another run
         assert (recipe.loss.blur_fade_kimg, recipe.optim.ema_rampup) == (0, None)
         assert (recipe.loss.first_resolution, recipe.loss.resolution_fade_kimg) == (64, 1000)
         assert recipe.loss.swap_fade_kimg == 0
         assert recipe.train.init is not None
-    assert cats.loss.ada_kimg == 100
+    assert (cats.loss.ada_target, cats.loss.ada_interval, cats.loss.ada_kimg) == (0.6, 4, 100)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings_of_all(name: str) -> None:
+    """Options that the release left as they are (eg3d.md 9, 9.7)."""
+    recipe = read_published(name)
+    loss, optim, train = recipe.loss, recipe.optim, recipe.train
+    assert (loss.r1_interval, loss.density_interval, loss.density_points) == (16, 4, 1000)
+    assert (loss.density_reg, loss.density_distance) == (0.25, 0.004)
+    assert (loss.density_regularizer, loss.style_mixing) == ("l1", 0)
+    assert (loss.blur_sigma, loss.first_resolution) == (10, 64)
+    assert (optim.generator_lr, optim.discriminator_lr) == (0.0025, 0.002)
+    assert (optim.betas, optim.eps, optim.ema_kimg) == ((0, 0.99), 1e-8, None)
+    assert (train.batch, train.batch_gpu, train.snapshot_kimg, train.log_kimg) == (32, 4, 200, 4)
+    assert recipe.model.discriminator == Discriminator(
+        class_name="DualDiscriminator",
+        channel_base=32768,
+        channel_max=512,
+        conv_clamp=256,
+        mbstd_group_size=4,
+        disc_c_noise=0,
+        freeze_layers=0,
+    )
+
+
+def read_published(name: str) -> EG3DRecipe:
+    recipe = resolve(load(name))
+    assert isinstance(recipe, EG3DRecipe)
+    return recipe
 
 
 def test_all_stages_of_the_bundled_teacher_train_one_generator() -> None:

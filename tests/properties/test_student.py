@@ -168,6 +168,35 @@ def test_every_open_point_is_an_option(name: str, value: object) -> None:
     assert all(key.endswith("noise_strength") for key in unused), unused
 
 
+def test_a_residual_code_is_the_teachers_until_it_has_learned() -> None:
+    student = make(code_output="residual").requires_grad_(True)
+    mapping, ws = student.renderer_mapping, torch.randn(1, 14, 512)
+    assert torch.equal(mapping(ws, CAMERA.at(0.5)), spread_rows(ws, mapping.num_ws))
+    mapping(ws, CAMERA.at(0.5)).square().sum().backward()
+    with torch.no_grad():
+        mapping.layers[-1].weight -= mapping.layers[-1].weight.grad
+    left, right = (mapping(ws, CAMERA.at(yaw)) for yaw in (-0.5, 0.5))
+    assert not torch.allclose(left, right)
+
+
+def test_the_predictor_can_start_as_the_teachers_planes(teacher: EG3D) -> None:
+    planes = replace(TEACHER, plane_resolution=64)
+    other = EG3D(planes)
+    given = other.backbone.synthesis.state_dict()
+    same = PredictorConfig("stylegan2", TEACHER.channel_base, TEACHER.channel_max)
+    student = Student(replace(student_config("light", planes), predictor=same))
+    before = student.predictor.state_dict()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    student.start_predictor_from(other)
+    for name, tensor in student.predictor.state_dict().items():
+        drawn = name.endswith(("torgb.weight", "torgb.bias"))
+        assert torch.equal(tensor, before[name] if drawn else given[name]), name
+    with pytest.raises(UsageError, match="another size: give it their channel_base"):
+        student.start_predictor_from(EG3D(replace(planes, channel_max=8)))
+    with pytest.raises(UsageError, match="stylegan3-t predictor cannot start"):
+        make().start_predictor_from(teacher)
+
+
 def test_magnitudes_are_followed_only_on_request() -> None:
     student = make()
     before = {key: value.clone() for key, value in student.state_dict().items()}

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from training_case import in_child, newest, read
+from training_case import at_call, in_child, newest, read
 
 from nerfgan_cli.errors import NerfganError, UsageError
+from nerfgan_cli.training import eg3d_task
 from nerfgan_cli.training.ada import Ada
 from nerfgan_cli.training.distributed import World, open_world
 from nerfgan_cli.training.feed import SliceSampler
 from nerfgan_cli.training.kinds import build_task
 from nerfgan_cli.training.loop import train
+from nerfgan_cli.training.recipe import Recipe
 from nerfgan_cli.training.run import open_run
 
 pytestmark = pytest.mark.usefixtures("quick_training")
@@ -75,7 +77,11 @@ def gradients_of_each_phase(recipe: Path, world: World, settings: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "settings", [[], ["loss.augment=none", "model.discriminator.disc_c_noise=1"]]
+    "settings",
+    [
+        ["loss.augment=fixed", "loss.augment_p=1"],
+        ["loss.augment=none", "model.discriminator.disc_c_noise=1"],
+    ],
 )
 def test_two_processes_have_the_gradients_of_one(
     tiny_recipe: Path, tmp_path: Path, settings: list[str]
@@ -101,6 +107,17 @@ def test_two_processes_have_the_gradients_of_one(
         torch.testing.assert_close(first[name], gradient, rtol=1e-5, atol=bound, msg=name)
 
 
+def run_of(folder: Path, recipe: Recipe, world: World) -> list[str]:
+    """What a process of a run says; all but the first one get a folder that is not there."""
+    task, said = build_task(recipe, world), []
+    if world.first:
+        with open_run(folder, recipe):
+            train(task, folder, said.append)
+    else:
+        train(task, folder.with_name("nowhere"), said.append)
+    return said
+
+
 def test_a_run_of_two_processes(tiny_recipe: Path, tmp_path: Path) -> None:
     """Only the first writes, and another number of processes can continue it."""
     folder = tmp_path / "run"
@@ -108,15 +125,7 @@ def test_a_run_of_two_processes(tiny_recipe: Path, tmp_path: Path) -> None:
     def train_to(kimg: float) -> Callable[[World], None]:
         def work(world: World) -> None:
             recipe = read(tiny_recipe, f"train.kimg={kimg}", "train.snapshot_kimg=1")
-            task = build_task(recipe, world)
-            said: list[str] = []
-            if world.first:
-                with open_run(folder, recipe):
-                    train(task, folder, said.append)
-                assert said
-            else:
-                train(task, folder, said.append)
-                assert not said
+            assert bool(run_of(folder, recipe, world)) == world.first
 
         return work
 
@@ -125,6 +134,22 @@ def test_a_run_of_two_processes(tiny_recipe: Path, tmp_path: Path) -> None:
     assert len((folder / "log.jsonl").read_text().splitlines()) == 2
     assert fork_all(1, train_to(0.012)) == [0]
     assert newest(folder)[0].step == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_signal_to_one_process_stops_all(tiny_recipe: Path, tmp_path: Path) -> None:
+    """Whichever it is, after the step that it met, and the first one saves."""
+    folder = tmp_path / "run"
+
+    def work(world: World) -> None:
+        if world.rank == 1:
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(77))
+            at_call(2, eg3d_task, "follow", lambda: os.kill(os.getpid(), signal.SIGTERM))
+        said = run_of(folder, read(tiny_recipe, "train.snapshot_kimg=1"), world)
+        assert said[-1] == "saved at 0.008 kimg: the same command continues."
+
+    assert fork_all(2, work) == [0, 77]
+    assert newest(folder)[0].step == 2
 
 
 def test_a_resumed_run_of_two_processes_is_the_uninterrupted_one(
@@ -135,13 +160,7 @@ def test_a_resumed_run_of_two_processes_is_the_uninterrupted_one(
     def train_to(kimg: float, folder: Path) -> Callable[[World], None]:
         def work(world: World) -> None:
             settings = ["loss.ada_target=0.1", "loss.r1_interval=3", "train.snapshot_kimg=1"]
-            recipe = read(tiny_recipe, f"train.kimg={kimg}", *settings)
-            task = build_task(recipe, world)
-            if world.rank == 0:
-                with open_run(folder, recipe):
-                    train(task, folder, lambda sentence: None)
-            else:
-                train(task, folder, lambda sentence: None)
+            run_of(folder, read(tiny_recipe, f"train.kimg={kimg}", *settings), world)
 
         return work
 

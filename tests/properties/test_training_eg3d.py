@@ -1,45 +1,37 @@
-"""Adversarial training of EG3D: which phase when, what each changes, averages, ADA, transfer."""
+"""Adversarial training of EG3D: which phase when, what each changes, averages, ADA."""
 
+import inspect
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from training_case import BATCH, read, train_run, write_pictures
+from training_case import BATCH, PICTURES, build, read, train_run, write_pictures
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.checkpoints.format import load_model, save_model
-from nerfgan_cli.checkpoints.header import read_header
-from nerfgan_cli.checkpoints.provenance import Provenance
-from nerfgan_cli.checkpoints.zoo import find_model
-from nerfgan_cli.errors import InputError, UsageError, WeightsError
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
 from nerfgan_cli.training import eg3d_task
 from nerfgan_cli.training.ada import Ada
+from nerfgan_cli.training.adversarial_recipe import TRAINABLE
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d import Latents, Mixing, Moment, PhaseResult, draw_fakes
 from nerfgan_cli.training.eg3d_draws import Schedule, SliceDraws
-from nerfgan_cli.training.eg3d_task import EG3DTask
 from nerfgan_cli.training.estimate import estimate, kept_bytes
-from nerfgan_cli.training.feed import find_foreign_cameras, open_data
+from nerfgan_cli.training.feed import find_foreign_cameras, open_data, random_cameras
 from nerfgan_cli.training.kinds import build_task
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.schedules import blur_sigma, rendering_resolution, swap_probability
-from nerfgan_cli.training.state import collect, read_state
-from nerfgan_cli.training.update import follow, lazy_adam
+from nerfgan_cli.training.state import collect
+from nerfgan_cli.training.update import descend, follow, lazy_adam
 
 pytestmark = pytest.mark.usefixtures("quick_training")
 
 CPU = torch.device("cpu")
-
-
-def build(recipe: Path, *settings: str) -> EG3DTask:
-    task = build_task(read(recipe, *settings), World(CPU))
-    assert isinstance(task, EG3DTask)
-    return task
 
 
 def test_phases_come_when_they_are_due(tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +88,67 @@ def test_each_phase_trains_its_network_only(tiny_recipe: Path) -> None:
     assert [phase.interval for phase in phases] == [1, 2, 1, 4]
 
 
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_each_discriminator_trains(tiny_recipe: Path, name: str) -> None:
+    """Its penalty is of what it sees; also in a rehearsal."""
+    settings = (f"model.discriminator.class_name={name}", "train.batch_gpu=4")
+    task = build(tiny_recipe, *settings)
+    assert type(task.discriminator).__name__ == name
+    task.begin(0)
+    assert task.step(0)["loss/r1"] > 0
+    rehearsed = build_task(read(tiny_recipe, *settings), World(torch.device("meta")))
+    assert estimate(rehearsed).activations > 0
+
+
+@pytest.mark.parametrize("augment", ["none", "fixed", "ada"])
+def test_numbers_of_the_recipe_reach_their_phases(
+    tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch, augment: str
+) -> None:
+    """And whoever is drawn is seen by a camera of the data."""
+    seen: dict[str, inspect.BoundArguments] = {}
+    for name in ("generator_phase", "density_phase", "discriminator_phase", "r1_phase"):
+        original = getattr(eg3d_task, name)
+
+        def noted(*arguments: Any, name: str = name, original: Any = original) -> PhaseResult:
+            seen[name] = inspect.signature(original).bind(*arguments)
+            result: PhaseResult = original(*arguments)
+            return result
+
+        monkeypatch.setattr(eg3d_task, name, noted)
+    task = build(
+        *(tiny_recipe, "train.batch_gpu=4", "loss.r1_gamma=7", "loss.density_reg=0.5"),
+        *("loss.density_points=300", "loss.density_distance=0.02"),
+        *(f"loss.augment={augment}", "loss.augment_p=0.75"),
+    )
+    task.begin(0)
+    numbers = task.step(0)
+    phases = {name: bound.arguments for name, bound in seen.items()}
+    assert phases["r1_phase"]["gamma"] == 7
+    assert phases["density_phase"]["strength"] == 0.5
+    points = phases["density_phase"]["points"]
+    assert points.uniform.shape == points.offsets.shape == (4, 300, 3)
+    assert points.offsets.std().item() == pytest.approx(0.02, rel=0.1)
+    assert numbers["schedule/augment_p"] == (0.75 if augment == "fixed" else 0)
+    assert task.data is not None
+    labels = task.data.labels(np.arange(len(task.data)))
+    for name, arguments in phases.items():
+        assert (arguments["moment"].augment is None) == (augment == "none"), name
+        if name != "r1_phase":
+            chosen = arguments["latents"].camera.label
+            assert (chosen[:, None] == labels).all(dim=2).any(dim=1).all(), name
+
+
+def test_random_cameras_are_those_of_all_the_data(tiny_recipe: Path) -> None:
+    data = open_data(read(tiny_recipe).data, 64)
+    camera = random_cameras(data, 500, torch.Generator().manual_seed(0))
+    labels = data.labels(np.arange(PICTURES))
+    chosen = (camera.label[:, None] == labels).all(dim=2)
+    assert (chosen.sum(dim=1) == 1).all()
+    counts = chosen.sum(dim=0).float()  # 50 of each, with a standard deviation of 7
+    assert counts.min() > 25
+    assert counts.max() < 75
+
+
 def test_monotonic_regularizers_have_points_of_their_own(tiny_recipe: Path) -> None:
     losses = {}
     for name in ("l1", "monotonic-detach", "monotonic-fixed"):
@@ -118,6 +171,17 @@ def test_a_rare_phase_weighs_more(tiny_recipe: Path) -> None:
         task._descend(phases["density"], 0)
         gradients.append(task.generator.decoder.net[0].weight.grad)
     torch.testing.assert_close(gradients[1], 3 * gradients[0])
+
+
+def test_gradients_are_the_mean_of_the_slices() -> None:
+    weight = torch.nn.Parameter(torch.zeros(2))
+    optimizer, slopes = torch.optim.SGD([weight], lr=1), torch.tensor([[1.0, 2.0], [5.0, 8.0]])
+    world = World(CPU)
+    for update in (1, 2):
+        descend(optimizer, world, world.slices(4, 2), lambda index: slopes[index] @ weight)
+        assert weight.grad is not None
+        assert weight.grad.tolist() == [3, 5]
+        assert weight.tolist() == [-3 * update, -5 * update]
 
 
 def test_schedules_follow_the_images(tiny_recipe: Path) -> None:
@@ -253,61 +317,6 @@ def test_generator_in_half_precision(tiny_recipe: Path) -> None:
     assert network.backbone.synthesis.b8.compute_dtype == torch.float32
 
 
-@pytest.fixture
-def first_run(tiny_recipe: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "first"
-    train_run(folder, read(tiny_recipe, "train.kimg=0.004"))
-    return folder
-
-
-def test_a_run_starts_from_another_one(tiny_recipe: Path, first_run: Path, tmp_path: Path) -> None:
-    """All three networks; images, optimisers and augmentation start anew."""
-    task = build(tiny_recipe, f"train.init={first_run}")
-    task.initialize()
-    _, tensors = read_state(first_run / "checkpoints" / "000000004.state")
-    for name in ("generator", "discriminator", "average"):
-        for key, tensor in task.modules[name].state_dict().items():
-            assert torch.equal(tensor, tensors[f"module.{name}.{key}"])
-    assert not any(optimizer.state for optimizer in task.optimizers.values())
-
-
-def test_a_run_starts_from_files_and_keeps_their_terms(
-    tiny_recipe: Path, first_run: Path, tmp_path: Path
-) -> None:
-    source = load_model(find_model(str(first_run)))
-    file, critic = tmp_path / "G.safetensors", tmp_path / "D.safetensors"
-    save_model(file, source, Provenance("G.pkl", licence="Some terms."))
-    other = build(tiny_recipe, "train.seed=9").discriminator
-    save_model(critic, other, Provenance("D.pkl"))
-    settings = [f"train.init={file}", f"train.init_discriminator={critic}", "train.kimg=0.004"]
-    task = build(tiny_recipe, *settings)
-    task.initialize()
-    for network in (task.generator, task.average):
-        assert all(
-            torch.equal(a, b)
-            for a, b in zip(network.parameters(), source.parameters(), strict=True)
-        )
-    assert torch.equal(task.discriminator.b64.conv0.weight, other.b64.conv0.weight)
-    train_run(tmp_path / "second", read(tiny_recipe, *settings))
-    terms = read_header(find_model(str(tmp_path / "second"))).provenance.licence
-    assert terms == "Derived from G.pkl. Some terms."
-    train_run(tmp_path / "second", read(tiny_recipe, *settings, "train.kimg=0.008"))
-    assert read_header(find_model(str(tmp_path / "second"))).provenance.licence == terms
-
-
-def test_weights_of_other_sizes_are_refused(tiny_recipe: Path, first_run: Path) -> None:
-    task = build(tiny_recipe, f"train.init={first_run}", "model.generator.plane_channels=8")
-    with pytest.raises(
-        WeightsError, match=r"is \(12, .* and \(24, .* start from a model of the same"
-    ):
-        task.initialize()
-    deeper = build(tiny_recipe, f"train.init={first_run}", "model.generator.mapping_layers=3")
-    with pytest.raises(WeightsError, match=r"lacks 2 of the weights .*mapping\.fc2\.weight"):
-        deeper.initialize()
-    with pytest.raises(InputError, match="no file runs/none"):
-        build(tiny_recipe, "train.init=runs/none").initialize()
-
-
 def test_pictures_of_another_size_are_refused(tiny_recipe: Path, tmp_path: Path) -> None:
     pictures = write_pictures(tmp_path / "small", side=32)
     with pytest.raises(UsageError, match=r"pictures of small are 32² .* draws 64²"):
@@ -323,6 +332,11 @@ def test_slices_that_cannot_be_compared_are_refused(tiny_recipe: Path) -> None:
     ("setting", "message"),
     [
         ("model.discriminator.mbstd_group_size=0", r"mbstd_group_size of 0 is impossible"),
+        ("model.discriminator.class_name=Dual", r"'Dual': use one of SingleDiscriminator, Dual"),
+        (  # no checkpoint holds how far it has faded
+            "model.discriminator.class_name=DummyDualDiscriminator",
+            r"class_name cannot be 'DummyDualDiscriminator': use one of",
+        ),
         ("model.discriminator.freeze_layers=-1", r"freeze_layers of -1 is impossible"),
         ("model.generator.camera_preset=moon", r"camera preset 'moon': use one of ffhq, afhq"),
         ("model.generator.mapping_layers=0", r"mapping_layers of 0 is impossible"),
@@ -335,8 +349,10 @@ def test_networks_that_cannot_be_are_refused(tiny_recipe: Path, setting: str, me
 
 
 def test_foreign_cameras_are_told(tiny_recipe: Path, tmp_path: Path) -> None:
-    table = read(tiny_recipe, f"data.path={write_pictures(tmp_path / 'far', radius=3.9)}").data
-    (warning,) = find_foreign_cameras(open_data(table, 64), PRESETS["ffhq"])
+    far = f"data.path={write_pictures(tmp_path / 'far', radius=3.9)}"
+    (warning,) = find_foreign_cameras(open_data(read(tiny_recipe, far).data, 64), PRESETS["ffhq"])
+    said = train_run(tmp_path / "run", read(tiny_recipe, far, "train.kimg=0.004"))
+    assert said[0] == f"warning: {warning}"
     assert "distance from the origin" in warning
     assert "3.9" in warning
     assert "2.7" in warning
