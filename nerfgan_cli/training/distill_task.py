@@ -242,10 +242,11 @@ class DistillTask(Task):
         return found
 
     def _compare(self, images: int) -> Numbers:
-        """Now and then, how near the student is to the teacher; after so many images."""
+        """How near the student is to the teacher, now and then and at the end."""
         plan = self.recipe.train
         interval = (plan.heldout_kimg or plan.snapshot_kimg) * 1000
-        if self.heldout is None or int(images / interval) == int((images - plan.batch) / interval):
+        due = int(images / interval) > int((images - plan.batch) / interval)
+        if self.heldout is None or not (due or images == plan.steps * plan.batch):
             return {}
         return {**self.heldout.compare(self.average)}
 

@@ -51,6 +51,13 @@ class Latents(NamedTuple):
     mixing: Mixing | None = None
 
 
+class Truth(NamedTuple):
+    """What the latents stand for, where that is known: not in EG3D, whose latents mean nothing."""
+
+    image: Tensor  # [B, 3, H, W] in [−1, 1]
+    weight: float
+
+
 class DensityPoints(NamedTuple):
     """Where the density is regularised."""
 
@@ -136,11 +143,26 @@ def shown(views: Views, moment: Moment) -> Views:
 
 
 def generator_phase(
-    generator: EG3D, discriminator: SingleDiscriminator, latents: Latents, moment: Moment
+    generator: EG3D,
+    discriminator: SingleDiscriminator,
+    latents: Latents,
+    moment: Moment,
+    truth: Truth | None = None,
 ) -> PhaseResult:
-    fakes = shown(draw_fakes(generator, latents, moment), moment)
-    logits = discriminator(*fakes, latents.camera.label, moment.drawing.generator)
-    return PhaseResult(generator_loss(logits), {"fake": logits.detach()})
+    fakes = draw_fakes(generator, latents, moment)
+    given = shown(fakes, moment)
+    logits = discriminator(*given, latents.camera.label, moment.drawing.generator)
+    loss = generator_loss(logits)
+    if truth is not None:
+        loss = loss + truth.weight * distance(fakes, truth.image)[:, None]
+    return PhaseResult(loss, {"fake": logits.detach()})
+
+
+def distance(fakes: Views, image: Tensor) -> Tensor:  # [B]
+    """Mean |difference| of the pictures and of the raw ones, together."""
+    exact = Views(image, resize(image, fakes.image_raw.shape[-1]))
+    pairs = zip(fakes, exact, strict=True)
+    return torch.stack([(a - b).abs().mean(dim=(1, 2, 3)) for a, b in pairs]).sum(dim=0)
 
 
 def density_phase(

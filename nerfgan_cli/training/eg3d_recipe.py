@@ -51,6 +51,8 @@ class Loss(AdversarialLoss):
     style_mixing: float = 0.0  # probability for a slice
     blur_sigma: float = 10.0  # at the start, pixels
     blur_fade_kimg: float = 200
+    # Of the mean |difference| from the heads that the latents stand for; ToyHeads alone knows them.
+    truth: float = 0.0
     first_resolution: int = 64  # rays per side at the start
     resolution_fade_kimg: float = 1000  # to the generator's raw_resolution
 
@@ -58,7 +60,7 @@ class Loss(AdversarialLoss):
         super().__post_init__()
         for name in ("density_interval", "density_points", "first_resolution"):
             require(f"loss.{name}", getattr(self, name), 1)
-        for name in ("density_reg", "density_distance", "blur_sigma"):
+        for name in ("density_reg", "density_distance", "blur_sigma", "truth"):
             require(f"loss.{name}", getattr(self, name), 0)
         for name in ("swap_probability", "style_mixing"):
             require_probability(f"loss.{name}", getattr(self, name))
@@ -109,6 +111,15 @@ class EG3DRecipe(Recipe):
     train: EG3DTrain
 
     def __post_init__(self) -> None:
+        if self.loss.truth and self.data.kind != "toyheads":
+            raise UsageError(
+                f"loss.truth needs latents that stand for something, which those of data of kind "
+                f'"{self.data.kind}" do not: set it to 0, or data.kind to toyheads.'
+            )
+        if self.loss.truth and self.loss.style_mixing:
+            raise UsageError(
+                "loss.truth knows no heads of mixed styles: set it or loss.style_mixing to 0."
+            )
         first, last = self.loss.first_resolution, self.model.generator.raw_resolution
         if first > last:
             raise UsageError(

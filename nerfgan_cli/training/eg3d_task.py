@@ -16,6 +16,8 @@ from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_network
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.data.toyheads.identity import LATENT_SIZE, heads_from_latent
+from nerfgan_cli.data.toyheads.renderer import draw
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.eg3d import EG3D
@@ -28,6 +30,7 @@ from nerfgan_cli.training.eg3d import (
     Moment,
     PhaseResult,
     Reals,
+    Truth,
     density_phase,
     discriminator_phase,
     generator_phase,
@@ -68,6 +71,11 @@ class EG3DTask(Task):
         self.world = world
         self.slices = world.slices(recipe.train.batch, recipe.train.batch_gpu)
         refuse_odd_groups(self.slices.size, recipe.model.discriminator.mbstd_group_size)
+        if recipe.loss.truth and recipe.model.generator.z_dim != LATENT_SIZE:
+            raise UsageError(
+                f"loss.truth needs latents of {LATENT_SIZE} numbers, which stand for a head of "
+                "ToyHeads: set model.generator.z_dim to it, or loss.truth to 0."
+            )
         self.data: ImageSet = open_data(recipe.data, recipe.model.generator.img_resolution)
         self._build()
         loss, optim = recipe.loss, recipe.optim
@@ -171,7 +179,9 @@ class EG3DTask(Task):
             return draws.moment(now, None if loss.augment == "none" else self.ada.pipe)
 
         def generate(draws: SliceDraws) -> PhaseResult:
-            return generator_phase(G, D, latents(draws), moment(draws))
+            given = latents(draws)
+            truth = Truth(self._exact(given), loss.truth) if loss.truth else None
+            return generator_phase(G, D, given, moment(draws), truth)
 
         def smooth(draws: SliceDraws) -> PhaseResult:
             points = draws.points(loss.density_points, distance, in_line)
@@ -189,6 +199,12 @@ class EG3DTask(Task):
             yield Phase("density", G, loss.density_interval, smooth)
         yield Phase("discriminator", D, 1, discriminate)
         yield Phase("r1", D, loss.r1_interval, penalize)
+
+    def _exact(self, latents: Latents) -> Tensor:
+        """The heads that the latents stand for, as the cameras see them: [B, 3, H, W]."""
+        with torch.no_grad():
+            heads = heads_from_latent(latents.z)
+            return draw(heads, latents.camera, self.generator.img_resolution).image
 
     def _descend(self, phase: Phase, step: int) -> Numbers:
         """One phase over this process's slices; what it has to tell."""

@@ -114,7 +114,7 @@ def test_the_world_lies_over_a_picture() -> None:
 
 
 def found(image: Image.Image, colour: tuple[int, int, int], column: float, row: float) -> bool:
-    """Whether a pixel within two of a place has a colour."""
+    """Whether the pixel at a place, or one next to it, has a colour."""
     left, top = round(column - 0.5), round(row - 0.5)
     part = np.asarray(image)[max(top - 1, 0) : top + 2, max(left - 1, 0) : left + 2]
     return bool((part == colour).all(axis=2).any())
@@ -129,13 +129,13 @@ def test_the_sheet_has_pictures_with_the_world_and_all_cameras(tmp_path: Path) -
     cameras = Camera.from_label(torch.tensor(labels))
     side = WIDTH // 3 - GAP
     top = sheet.height - side
-    for place, plot in enumerate(plot_cameras(cameras, 1.0, side)):
-        left = place * (side + GAP)
+    for index, plot in enumerate(plot_cameras(cameras, 1.0, side)):
+        left = index * (side + GAP)
         assert cut(sheet, left, top, side) == plot.tobytes()
-    for place in range(3):
+    for index in range(3):
         picture = Image.new("RGB", (SIDE, SIDE), (90, 90, 90))
-        draw_world(picture, cameras[place], 1.0)
-        assert cut(sheet, place * (SIDE + GAP), top - SIDE, SIDE) == picture.tobytes()
+        draw_world(picture, cameras[index], 1.0)
+        assert cut(sheet, index * (SIDE + GAP), top - SIDE, SIDE) == picture.tobytes()
 
 
 def cut(sheet: Image.Image, left: int, top: int, side: int) -> bytes:

@@ -11,6 +11,7 @@ from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.ops.resize import resize
 from nerfgan_cli.training.augment import AugmentDraws, AugmentPipe
 from nerfgan_cli.training.eg3d import (
     DensityPoints,
@@ -19,6 +20,7 @@ from nerfgan_cli.training.eg3d import (
     Reals,
     Views,
     density_phase,
+    distance,
     r1_phase,
     shown,
     swap_cameras,
@@ -79,6 +81,14 @@ def test_the_generator_learns_through_the_augmentation() -> None:
     fakes = shown(views, moment(lambda both: AugmentPipe()(both, draws), blur_sigma=1.0))
     gradients = torch.autograd.grad(sum(view.square().sum() for view in fakes), views)
     assert all(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+def test_distance_from_the_truth_is_that_of_both_views() -> None:
+    image = pictures()
+    exact = Views(image, resize(image, SIZE // 2))
+    offsets = torch.tensor([0.0, 0.1, 0.2, -0.3]).view(4, 1, 1, 1)
+    views = Views(exact.image + offsets, exact.image_raw - 2 * offsets)
+    torch.testing.assert_close(distance(views, image), 3 * offsets.abs().flatten())
 
 
 class Field(torch.nn.Module):

@@ -11,6 +11,8 @@ import torch
 from training_case import BATCH, PICTURES, build, read, train_run, write_pictures
 
 from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.data.toyheads.identity import heads_from_latent
+from nerfgan_cli.data.toyheads.renderer import draw
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
@@ -159,6 +161,28 @@ def test_monotonic_regularizers_have_points_of_their_own(tiny_recipe: Path) -> N
     assert losses["monotonic-detach"] == losses["monotonic-fixed"] != losses["l1"]
     with pytest.raises(UsageError, match="density_reg is 0"):
         read(tiny_recipe, "loss.density_regularizer=monotonic-fixed", "loss.density_reg=0")
+
+
+def test_the_generator_can_be_held_to_what_latents_stand_for(tiny_recipe: Path) -> None:
+    heads = ("data.kind=toyheads", "data.path=none", "model.generator.z_dim=92")
+    heads = (*heads, "loss.style_mixing=0", "train.batch_gpu=4")
+    losses = []
+    for weight in (0, 1, 2):
+        task = build(tiny_recipe, *heads, f"loss.truth={weight}")
+        task.begin(0)
+        phases = {phase.name: phase for phase in task._phases(Schedule(0.5, 0.0, 8), {})}
+        losses.append(float(task._descend(phases["generator"], 0)["loss/generator"]))
+    latents = Latents(torch.randn(2, 92), PRESETS["ffhq"].at([0.2, -0.2]), torch.zeros(2))
+    exact = task._exact(latents)
+    torch.testing.assert_close(exact, draw(heads_from_latent(latents.z), latents.camera, 64).image)
+    assert losses[1] - losses[0] == pytest.approx(losses[2] - losses[1], rel=1e-3)
+    assert losses[1] - losses[0] > 0.1  # a random network is far from any head
+    with pytest.raises(UsageError, match=r"data\.kind to toyheads"):
+        build(tiny_recipe, "loss.truth=1")
+    with pytest.raises(UsageError, match="mixed styles"):
+        build(tiny_recipe, *heads, "loss.truth=1", "loss.style_mixing=0.5")
+    with pytest.raises(UsageError, match="92 numbers"):
+        build(tiny_recipe, *heads, "loss.truth=1", "model.generator.z_dim=8")
 
 
 def test_a_rare_phase_weighs_more(tiny_recipe: Path) -> None:
