@@ -45,10 +45,21 @@ ZOO = {
 }
 
 
-# Trained by the recipe of the same name; a card lies beside each file.
-BUNDLED = {"eg3d-toyheads": "small EG3D of the heads that nerfgan draws itself, 128²"}
+@dataclass(frozen=True)
+class Bundled:
+    """Weights within the package."""
+
+    about: str
+    run: str  # name of the card, recipe and log beside the file: those of its training
+
+
+TOYHEADS = "eg3d-toyheads"
+BUNDLED = {
+    TOYHEADS: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TOYHEADS),
+    f"{TOYHEADS}-discriminator": Bundled("the discriminator that it was trained with", TOYHEADS),
+}
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
-DEFAULT = "eg3d-toyheads"
+DEFAULT = TOYHEADS
 
 
 def home() -> Path:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from nerfgan_cli.checkpoints.conversion import convert
+from nerfgan_cli.checkpoints.header import Header
 from nerfgan_cli.checkpoints.sniff import sniff
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.commands.options import Json, print_result
@@ -50,7 +51,8 @@ def command(
         str, typer.Option("-o", "--out", metavar="OUT.safetensors", help="The file to write.")
     ],
     network: Annotated[
-        NetworkName, typer.Option("--network", help="G_ema draws best; D is the discriminator.")
+        NetworkName,
+        typer.Option("--network", help="G_ema draws best; D is the discriminator, of runs too."),
     ] = NetworkName.G_ema,
     plane_axes: Annotated[
         PlaneAxes,
@@ -72,21 +74,18 @@ def command(
     """Turn an official EG3D checkpoint into a .safetensors file, without running it.
 
     Given a model or a run folder of nerfgan instead, writes its model anew, with --half in half
-    the size.
+    the size; of a run folder also its discriminator, with --network D.
     """
     if Path(out).exists() and source.exists() and source.samefile(out):
         raise UsageError(f"{out} is the input: give -o another name.")
     target = parse_file(out, ".safetensors")
     if source.is_dir() or sniff(source).name == "safetensors":
-        from nerfgan_cli.checkpoints.format import rewrite_model  # needs torch, the rest does not
-
-        asked = (network, plane_axes, camera)
-        if asked != (NetworkName.G_ema, PlaneAxes.released, None):
+        if (plane_axes, camera) != (PlaneAxes.released, None):
             raise UsageError(
-                f"{source} is a model of nerfgan already: --network, --plane-axes and --camera are "
-                "for official files, leave them out."
+                f"{source} is a model of nerfgan already: --plane-axes and --camera are for "
+                "official files, leave them out."
             )
-        header = rewrite_model(find_model(str(source)), target, half)
+        header = write_anew(source, target, network, half)
     else:
         axes, cameras = plane_axes.value, camera and camera.value
         header = convert(source, target, network.value, axes, cameras, half)
@@ -105,3 +104,19 @@ def command(
     text = f"{target}: {header.kind}, {parameters:,} parameters, from {origin}{source.name}"
     licence = header.provenance.licence or "no terms beyond nerfgan's own"
     print_result(result, f"{text}\nlicence: {licence}", json)
+
+
+def write_anew(source: Path, target: Path, network: NetworkName, half: bool) -> Header:
+    """What is nerfgan's own already."""
+    # These need torch, the rest does not.
+    from nerfgan_cli.checkpoints.format import rewrite_model
+    from nerfgan_cli.training.teacher import write_discriminator
+
+    if network is NetworkName.G_ema:
+        return rewrite_model(find_model(str(source)), target, half)
+    if network is NetworkName.D and source.is_dir():
+        return write_discriminator(source, target, half)
+    raise UsageError(
+        f"{source} is a model of nerfgan already: --network is for official files, and D for run "
+        "folders, leave it out."
+    )

@@ -168,12 +168,12 @@ def check_weights() -> Iterator[Check]:
     from nerfgan_cli.checkpoints.measuring import MEASURING
 
     folder = weights_folder()
-    for name, about in BUNDLED.items():
+    for name, entry in BUNDLED.items():
         file = installed(name)
         if file is not None:
-            yield Check("weights", name, "ok", f"{about}; {_size(file)}, bundled")
+            yield Check("weights", name, "ok", f"{entry.about}; {_size(file)}, bundled")
         else:
-            yield Check("weights", name, "broken", about, "install nerfgan again")
+            yield Check("weights", name, "broken", entry.about, "install nerfgan again")
     named = {name: installed(name) for name in ZOO}
     for name, file in named.items():
         if file is not None:

@@ -1,13 +1,14 @@
 """The teacher of a distillation, and the discriminator that it was trained with."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from nerfgan_cli.checkpoints.format import load_network, to_payload
-from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.format import load_network, save_model, to_payload
+from nerfgan_cli.checkpoints.header import Header, read_header
 from nerfgan_cli.checkpoints.provenance import derived_licence
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.errors import InputError, NerfganError, WeightsError
@@ -108,6 +109,18 @@ def discriminator_of_run(state: Path) -> nn.Module | None:
     _, tensors = read_state(state)
     network.load_state_dict(split(tensors)[MODULE]["discriminator"])
     return network.eval()
+
+
+def write_discriminator(run: Path, out: Path, half: bool) -> Header:
+    """The discriminator of a training run as a file, made by what its model was made by."""
+    model = find_model(str(run))
+    state = newest_state(run)
+    network = None if state is None else discriminator_of_run(state)
+    if network is None:
+        raise WeightsError(f"the run {run} trains no discriminator: give one of kind eg3d.")
+    provenance = replace(read_header(model).provenance, network="D")
+    save_model(out, network, provenance, half)
+    return read_header(out)
 
 
 class Signature(nn.Module):

@@ -26,10 +26,13 @@ TEXTS = (".md", ".toml", ".jsonl")
 @pytest.mark.parametrize("name", BUNDLED)
 def test_each_has_its_file_card_recipe_and_log(name):
     assert installed(name) is not None
-    assert len((BUNDLED_FOLDER / f"{name}.md").read_text()) > 1000
-    recipe = (BUNDLED_FOLDER / f"{name}.recipe.toml").read_text()
-    assert resolve(parse_toml(recipe, name)).data.kind == "toyheads"
-    log = (BUNDLED_FOLDER / f"{name}.log.jsonl").read_text().splitlines()
+    run = BUNDLED[name].run
+    card = (BUNDLED_FOLDER / f"{run}.md").read_text()
+    assert len(card) > 1000
+    assert name in card
+    recipe = (BUNDLED_FOLDER / f"{run}.recipe.toml").read_text()
+    assert resolve(parse_toml(recipe, run)).data.kind == "toyheads"
+    log = (BUNDLED_FOLDER / f"{run}.log.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["kimg"] > json.loads(log[0])["kimg"]
 
 

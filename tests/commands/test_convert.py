@@ -85,6 +85,9 @@ def test_own_model_in_half_the_size(write, out, tmp_path, nerfgan):
     assert (result["network"], result["licence"]) == ("G_ema", OFFICIAL_TERMS)
     again = nerfgan("convert", out, "--network", "D", "-o", half)
     assert again.code == 2
+    assert "leave it out" in again.err
+    again = nerfgan("convert", out, "--camera", "cars", "-o", half)
+    assert again.code == 2
     assert "leave them out" in again.err
 
 

@@ -3,18 +3,21 @@
 from pathlib import Path
 
 import pytest
+import tomli_w
 import torch
 from training_case import build, read, train_run
 
-from nerfgan_cli.checkpoints.format import load_model, save_model
+from nerfgan_cli.checkpoints.format import load_model, load_network, save_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import DEFAULT, find_model
 from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.training.distill_recipe import Teacher
+from nerfgan_cli.training.recipe_reader import parse_toml
+from nerfgan_cli.training.run import RECIPE
 from nerfgan_cli.training.state import read_state
-from nerfgan_cli.training.teacher import open_discriminator
+from nerfgan_cli.training.teacher import open_discriminator, write_discriminator
 from nerfgan_cli.training.transfer import read_start
 
 pytestmark = pytest.mark.usefixtures("quick_training")
@@ -92,6 +95,26 @@ def test_a_damaged_checkpoint_to_start_from_is_told_and_the_one_before_serves(
     assert [("000000008.state is damaged" in line) for line in said] == [True]
     weight = start.networks["discriminator"]["b4.fc.weight"]
     assert torch.equal(weight, read_state(good)[1]["module.discriminator.b4.fc.weight"])
+
+
+def test_the_discriminator_of_a_run_becomes_a_file(
+    tiny_recipe: Path, first_run: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "D.safetensors"
+    header = write_discriminator(first_run, file, half=True)
+    assert header.provenance.network == "D"
+    assert header.provenance.training["kimg"] == 0.004
+    found = load_network(file).state_dict()
+    _, tensors = read_state(first_run / "checkpoints" / "000000004.state")
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, tensors[f"module.discriminator.{name}"].half().float())
+    task = build(tiny_recipe, f"train.init_discriminator={file}")
+    task.initialize(print)
+    assert torch.equal(task.discriminator.b4.fc.weight, found["b4.fc.weight"])
+    data = parse_toml((first_run / RECIPE).read_text(), RECIPE)
+    (first_run / RECIPE).write_text(tomli_w.dumps(data | {"kind": "warm"}))
+    with pytest.raises(WeightsError, match="trains no discriminator"):
+        write_discriminator(first_run, file, half=False)
 
 
 def test_a_bare_word_is_a_name_before_it_is_a_run(
