@@ -27,6 +27,7 @@ class Likeness(NamedTuple):
 
     psnr: float  # of the picture, dB
     psnr_raw: float  # of the volume's picture, at its own resolution
+    sharpness: float  # mean |difference| of neighbouring pixels, as a fraction of the truth's
     distinctness: float  # dB that the own head's picture is better than another head's
     depth_error: float  # mean |difference| on the head
     other_depth_error: float  # the same if another head's is taken for exact
@@ -90,6 +91,7 @@ def _score(view: View) -> Likeness:
     return Likeness(
         own.mean(),
         psnr(to_pixels(rendering.image_raw), to_pixels(raw.image)).mean(),
+        _contrast(rendering.image).item() / _contrast(view.image).item(),
         (own - other).mean(),
         error[on_head].mean().item(),
         (rendering.depth - of_other).abs()[on_head].mean().item(),
@@ -97,3 +99,8 @@ def _score(view: View) -> Likeness:
         torch.stack(correlations).mean().item(),
         error[beside].mean().item(),
     )
+
+
+def _contrast(image: Tensor) -> Tensor:  # [B, 3, H, W] -> []
+    """Mean |difference| of neighbouring pixels."""
+    return image.diff(dim=2).abs().mean() + image.diff(dim=3).abs().mean()

@@ -58,10 +58,10 @@ def test_heads_are_those_of_their_latents_and_have_depth():
     """Floors well below what the card says, so that only a broken file fails."""
     yaws = [radians(yaw) for yaw in (-30, 30)]
     found = likeness(load_model(find_model(None)), np.arange(HELD_OUT, HELD_OUT + 8), yaws, batch=8)
-    assert found.psnr > 18
-    assert found.distinctness > 5
+    assert found.psnr > 19
+    assert found.distinctness > 6
     assert found.depth_correlation > 0.6
-    assert found.depth_error < 0.05
+    assert found.depth_error < 0.8 * found.billboard_error < found.other_depth_error
 
 
 def test_the_sheet_of_the_benchmark_has_cells_of_one_size(tmp_path, monkeypatch):

@@ -68,6 +68,7 @@ def test_the_truth_scores_best() -> None:
     exact = measured(Drawer())
     assert exact.psnr > 90 < exact.psnr_raw
     assert exact.distinctness > 60
+    assert exact.sharpness == pytest.approx(1, abs=1e-4)
     assert exact.depth_error == pytest.approx(0, abs=1e-6)
     assert exact.depth_correlation == pytest.approx(1, abs=1e-4)
     assert exact.backdrop_error == pytest.approx(0, abs=1e-6)

@@ -232,7 +232,7 @@ def test_all_stages_of_the_bundled_teacher_train_one_generator() -> None:
     bundled_model = load_model(find_model(tune.train.init), torch.device("cpu"))
     notes = tune.model.generator.training
     assert replace(bundled_model.eg3d_config, training=notes) == tune.model.generator
-    assert (tune.loss.blur_fade_kimg, tune.optim.ema_rampup, tune.optim.ema_kimg) == (0, None, 1)
+    assert (tune.loss.blur_fade_kimg, tune.optim.ema_rampup, tune.optim.ema_kimg) == (0, None, 0.5)
 
 
 def write(folder: Path, **recipes: str) -> None:
