@@ -8,15 +8,12 @@ at the bottom exact above drawn depth. A frame is timed with and without mapping
 """
 
 import argparse
-import sys
 from math import radians
 from pathlib import Path
 
 import numpy as np
 import torch
 from measuring import median_seconds
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model

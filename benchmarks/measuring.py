@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
@@ -17,9 +16,8 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the program does: huge 
 
 import torch
 
-# Of glibc: what is freed goes back to the system at once, so that resident memory tells what is
-# in use. It is for the process whose memory is measured, since it costs time.
-GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16), "MALLOC_TRIM_THRESHOLD_": "0"}
+from nerfgan_cli.metrics.memory import GIVING_BACK, forget_peak, from_proc, peak_memory
+
 MB = 1_000_000
 
 Way = TypeVar("Way", bound=Hashable)
@@ -81,18 +79,14 @@ class Memory:
         if self.device.type == "cuda":
             return torch.cuda.memory_allocated(self.device) / MB
         ctypes.CDLL(None).malloc_trim(0)
-        return status("VmRSS")
+        return int(from_proc("self/status", "VmRSS").removesuffix("kB")) * 1024 / MB
 
     def reset(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
-        else:
-            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+        if not forget_peak(self.device):
+            raise SystemExit("memory on a CPU is measured on Linux only: run this there.")
 
     def peak(self) -> float:
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device) / MB
-        return status("VmHWM")
+        return peak_memory(self.device) / MB
 
     def added(self, work: Callable[[], object]) -> float:
         """What a call adds at its peak."""
@@ -100,12 +94,6 @@ class Memory:
         self.reset()
         work()
         return self.peak() - before
-
-
-def status(field: str) -> float:
-    """VmRSS (now) or VmHWM (highest) of this process, in MB; Linux tells it."""
-    lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
-    return next(int(line[1]) for line in lines if line[0] == f"{field}:") * 1024 / MB
 
 
 def in_child(program: str, *arguments: object) -> Any:

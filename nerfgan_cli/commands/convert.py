@@ -107,14 +107,14 @@ def command(
 
 
 def write_anew(source: Path, target: Path, network: NetworkName, half: bool) -> Header:
-    """What is nerfgan's own already."""
-    # These need torch, the rest does not.
-    from nerfgan_cli.checkpoints.format import rewrite_model
-    from nerfgan_cli.training.teacher import write_discriminator
-
+    """What is nerfgan's own already. It needs torch, unlike what is official."""
     if network is NetworkName.G_ema:
+        from nerfgan_cli.checkpoints.format import rewrite_model
+
         return rewrite_model(find_model(str(source)), target, half)
     if network is NetworkName.D and source.is_dir():
+        from nerfgan_cli.training.teacher import write_discriminator
+
         return write_discriminator(source, target, half)
     raise UsageError(
         f"{source} is a model of nerfgan already: --network is for official files, and D for run "

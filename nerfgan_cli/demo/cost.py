@@ -26,13 +26,11 @@ from nerfgan_cli.demo.parts import followed
 from nerfgan_cli.errors import NerfganError
 from nerfgan_cli.generators.precision import bf16_is_fast
 from nerfgan_cli.media import to_pixels
+from nerfgan_cli.metrics.memory import GIVING_BACK, forget_peak, from_proc, peak_memory
 from nerfgan_cli.training.machine import use_machine
 
 BATCHES = (1, 4, 16)
 REPEATS = 5
-# Of glibc: what is freed goes back to the system at once, so that resident memory is what is in
-# use. It costs time, so no times are taken there.
-GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16), "MALLOC_TRIM_THRESHOLD_": "0"}
 
 
 class Cost(NamedTuple):
@@ -106,25 +104,6 @@ def memory_here(model: Path, device: torch.device, resolution: int) -> list[int 
     return needed
 
 
-def forget_peak(device: torch.device) -> bool:
-    """Makes what is in use now the highest memory; False: the system cannot."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return True
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def peak_memory(device: torch.device) -> int:
-    """The most bytes that this process has had, on a GPU or resident, since `forget_peak`."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return int(from_proc("self/status", "VmHWM").removesuffix("kB")) * 1024
-
-
 def describe_machine(device: torch.device) -> str:
     """Where and how it was measured."""
     precision = "bf16" if bf16_is_fast(device) else "fp32"
@@ -133,13 +112,6 @@ def describe_machine(device: torch.device) -> str:
     name = from_proc("cpuinfo", "model name") or platform.processor() or platform.machine()
     threads = torch.get_num_threads()
     return f"{threads} thread{'s' * (threads > 1)} on {name}, convolutions in {precision}"
-
-
-def from_proc(file: str, key: str) -> str:
-    """What Linux says of itself; nothing elsewhere."""
-    path = Path("/proc") / file
-    lines = path.read_text().splitlines() if path.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 if __name__ == "__main__":

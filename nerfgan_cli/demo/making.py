@@ -13,7 +13,7 @@ from nerfgan_cli.demo.cost import Cost, describe_machine, measure
 from nerfgan_cli.demo.curves import read_log
 from nerfgan_cli.demo.drawer import Drawer
 from nerfgan_cli.demo.page import PAGE, Facts, render
-from nerfgan_cli.demo.parts import Note, Part, Say, make_part
+from nerfgan_cli.demo.parts import Note, Part, make_part
 from nerfgan_cli.demo.pictures import draw_angles, draw_mixtures, film_turn, film_walk
 from nerfgan_cli.encoder import find_ffmpeg
 from nerfgan_cli.errors import InputError
@@ -26,6 +26,7 @@ from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.machine import use_machine
 from nerfgan_cli.training.recipe_files import load
 from nerfgan_cli.training.run import RECIPE, open_run
+from nerfgan_cli.training.task import Say
 
 NEW = "distill-toyheads-demo"  # recipe of a new demo; one that goes on has its own
 RUN = "run"  # folder of the training run

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from tqdm import tqdm
 
 from nerfgan_cli.files import replacing
+from nerfgan_cli.training.task import Say
 
 T = TypeVar("T")
 Note: TypeAlias = dict[str, Any]
-Say: TypeAlias = Callable[[str], None]
 
 
 class Part(NamedTuple):

@@ -14,13 +14,7 @@ from nerfgan_cli.cameras import Camera
 from nerfgan_cli.nn.layers import FullyConnectedLayer
 from nerfgan_cli.nn.rays import camera_rays
 
-OFFSETS = (
-    -0.3,
-    -0.15,
-    0.0,
-    0.15,
-    0.3,
-)  # world units, of points from the nearest to the centre
+OFFSETS = (-0.3, -0.15, 0.0, 0.15, 0.3)  # world units, from the point nearest to the centre
 BANDS = 4  # periods of 2, 1, 1/2 and 1/4 world units
 SIZE = len(OFFSETS) * 3 * (2 * BANDS)
 

@@ -13,7 +13,7 @@ from nerfgan_cli.cameras import Camera, CameraPreset
 from nerfgan_cli.data.contract import ImageSet, Item
 from nerfgan_cli.data.conventions import FAR_OFF, ratio, summarise
 from nerfgan_cli.data.opening import open_images
-from nerfgan_cli.data.parallel import leave_signals_to_parent as leave_signals_to_parent
+from nerfgan_cli.data.parallel import leave_signals_to_parent
 from nerfgan_cli.data.sampler import InfiniteSampler
 from nerfgan_cli.errors import InputError, NerfganError, UsageError
 from nerfgan_cli.training.distributed import Slices, World

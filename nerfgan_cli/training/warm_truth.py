@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nerfgan_cli.cameras import Camera
 from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.data.parallel import leave_signals_to_parent
 from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.renderer import draw
 from nerfgan_cli.training.distributed import Slices
-from nerfgan_cli.training.feed import leave_signals_to_parent
 from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.warm_recipe import WarmRecipe
 
