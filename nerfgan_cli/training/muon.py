@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from nerfgan_cli.generators.precision import bf16_is_fast
+
 MOMENTUM = 0.95
 ITERATIONS = 5  # of Newton-Schulz
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of its quintic: singular values end between 0.7 and 1.2
@@ -47,8 +49,9 @@ class Muon(Adam):
             state["momentum"] = torch.zeros_like(parameter)
         momentum: Tensor = state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
         ahead = parameter.grad.lerp(momentum, MOMENTUM).flatten(1)
-        update = orthogonalized(ahead) * max(ahead.shape) ** 0.5
-        parameter.sub_(update.view_as(parameter), alpha=lr)
+        half = bf16_is_fast(ahead.device)  # which is exact enough for it, by the source
+        update = orthogonalized(ahead.bfloat16() if half else ahead) * max(ahead.shape) ** 0.5
+        parameter.sub_(update.view_as(parameter).to(parameter.dtype), alpha=lr)
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:  # [M, N] -> [M, N]
