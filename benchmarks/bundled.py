@@ -17,7 +17,7 @@ from measuring import median_seconds
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.media import depth_to_image, enlarge, tile, to_pixels, write_png
 from nerfgan_cli.metrics.toyheads import HELD_OUT, likeness, view_heads
@@ -44,7 +44,7 @@ def write_sheet(generator: Generator, path: Path) -> None:
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model")
+    parser.add_argument("--model", default=TEACHER)
     parser.add_argument("--heads", type=int, default=64)
     parser.add_argument("-o", "--out", type=Path)
     arguments = parser.parse_args()

@@ -68,6 +68,12 @@ video_frames = 0
 heldout = 4
 """
 
+# Settings of a student of another kind, as small.
+STYLEGAN3 = (
+    *("model.network=stylegan3-t", "model.num_layers=4", "model.margin_size=4"),
+    "model.channel_base=64",
+)
+
 
 def write_case(folder: Path) -> Path:
     """The recipe's file, with all that it names beside it."""
@@ -82,11 +88,11 @@ def write_case(folder: Path) -> Path:
     return file
 
 
-def save_teacher(path: Path, seed: int) -> None:
+def save_teacher(path: Path, seed: int, config: EG3DConfig = TEACHER) -> None:
     """Random, but dense enough for a surface to be seen."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        teacher = EG3D(TEACHER)
+        teacher = EG3D(config)
     with torch.no_grad():
         teacher.decoder.net[2].bias[0] += 20
     save_model(path, teacher, Provenance("teacher.pkl", licence="Some terms."))

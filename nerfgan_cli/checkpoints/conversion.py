@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from nerfgan_cli.checkpoints.container import Entry, Payload
 from nerfgan_cli.checkpoints.expected import Shape, discriminator_tensors, generator_tensors
 from nerfgan_cli.checkpoints.header import Header, compare_tensors, read_header, write_model
-from nerfgan_cli.checkpoints.official import SURPLUS, Network, read_official
-from nerfgan_cli.checkpoints.provenance import OFFICIAL_TERMS, Provenance
+from nerfgan_cli.checkpoints.official import SURPLUS, Network, OfficialCheckpoint, read_official
+from nerfgan_cli.checkpoints.provenance import AUGMENTATION, OFFICIAL_TERMS, Provenance
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
@@ -52,12 +52,20 @@ def convert(
         sha256=sha256_of(source),
         network=key,
         licence=OFFICIAL_TERMS,
-        training=checkpoint.training_facts(),
+        training=checkpoint.training_facts() | augmentation(checkpoint, key),
     )
     payloads = {name: Payload("F32", tensor.array()) for name, tensor in stored.items()}
     kind, config, sizes = architecture.kind, architecture.config, network.part_sizes()
     write_model(out, kind, config, sizes, provenance, payloads, half)
     return read_header(out)
+
+
+def augmentation(checkpoint: OfficialCheckpoint, key: str) -> dict[str, float]:
+    """How strongly what a discriminator saw was augmented in the end, where that is recorded."""
+    pipe = checkpoint.networks.get("augment_pipe")
+    if key != "D" or pipe is None or "p" not in pipe.tensors:
+        return {}
+    return {AUGMENTATION: float(pipe.tensors["p"].array())}
 
 
 def describe(

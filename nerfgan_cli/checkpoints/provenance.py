@@ -11,6 +11,7 @@ OFFICIAL_TERMS = (
     "NVIDIA Source Code License for EG3D: weights that NVIDIA released, and models fine-tuned or "
     "distilled from them, are for non-commercial research and evaluation only."
 )
+AUGMENTATION = "augment_p"  # among a discriminator's training facts: how strongly, in the end
 
 
 @dataclass(frozen=True)

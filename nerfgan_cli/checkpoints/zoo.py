@@ -53,13 +53,15 @@ class Bundled:
     run: str  # name of the card, recipe and log beside the file: those of its training
 
 
-TOYHEADS = "eg3d-toyheads"
+TEACHER = "eg3d-toyheads"
+STUDENT = "light-toyheads"
 BUNDLED = {
-    TOYHEADS: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TOYHEADS),
-    f"{TOYHEADS}-discriminator": Bundled("the discriminator that it was trained with", TOYHEADS),
+    STUDENT: Bundled(f"the light student of {TEACHER}, 128²", STUDENT),
+    TEACHER: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TEACHER),
+    f"{TEACHER}-discriminator": Bundled("the discriminator that it was trained with", TEACHER),
 }
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
-DEFAULT = TOYHEADS
+DEFAULT = STUDENT
 
 
 def home() -> Path:
@@ -94,7 +96,7 @@ def is_name(model: str) -> bool:
 def find_model(model: str | None) -> Path:
     """The file that is meant: by name, a file, or the newest one of a run folder.
 
-    Without a word it is the bundled model.
+    Without a word it is the bundled student.
     """
     model = DEFAULT if model is None else model
     path = Path(model).expanduser()

@@ -38,7 +38,6 @@ def command(
         "training_seconds": facts.last["time/seconds"],
         "psnr": facts.psnr,
         "costs": {name: [cost._asdict() for cost in facts.costs[name]] for name in facts.costs},
-        "shown": facts.shown,
         "next": [line for command in commands(facts) for line in command.line.splitlines()],
     }
     lines = [f"open {out / PAGE} in a browser", "next, for example:", *result["next"]]

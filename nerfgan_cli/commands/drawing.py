@@ -66,5 +66,6 @@ def require(source: Source, what: str) -> None:
     """Says so at once where a model cannot draw `what`."""
     if what == "depth" and not source.generator.has_depth:
         raise UsageError(
-            f"{source.path} draws no depth: use --what image or raw, or a volumetric model."
+            f"{source.path} draws no depth: use --what image or raw, or a volumetric model, "
+            "as --model eg3d-toyheads."
         )

@@ -53,7 +53,7 @@ class Noise(str, Enum):
 
 MODEL_HELP = (
     "A model: its name, a file or a run folder (as ./NAME if a model has that name too). "
-    "Without one, the bundled model."
+    "Without one, the bundled student."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and only that.")]

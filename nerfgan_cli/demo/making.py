@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from nerfgan_cli.checkpoints.header import read_header
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import STUDENT, find_model
 from nerfgan_cli.demo.cost import Cost, describe_machine, measure
 from nerfgan_cli.demo.curves import read_log
 from nerfgan_cli.demo.drawer import Drawer
@@ -39,16 +39,15 @@ def make_demo(folder: Path, settings: Sequence[str], device: torch.device, say: 
     folder = folder.absolute()
     run = folder / RUN
     find_ffmpeg()  # what is missing is better told now than minutes later
-    bundled = find_model(None)
+    shown = find_model(STUDENT)
     recipe = read_recipe(run, settings, device)
     student = distil(recipe, run, device, say)
     teacher = find_model(recipe.teacher.model)
-    shown, its_name = choose_shown(bundled, student)
     parts = plan_parts(teacher, student, shown, folder, device)
     notes = {part.name: make_part(part, folder, say) for part in parts}
     costs = {name: [Cost(*cost) for cost in notes["cost"][name]] for name in ("teacher", "student")}
     licence = read_header(student).provenance.licence
-    facts = Facts(folder, run, recipe, read_log(run), notes, costs, its_name, licence)
+    facts = Facts(folder, run, recipe, read_log(run), notes, costs, licence)
     with replacing(folder / PAGE) as unfinished:
         unfinished.write_text(render(facts), "utf-8")
     return facts
@@ -82,13 +81,6 @@ def distil(recipe: DistillRecipe, run: Path, device: torch.device, say: Say) -> 
         train(task, run, say)
         shutil.rmtree(run / TARGETS, ignore_errors=True)
     return find_model(str(run))
-
-
-def choose_shown(bundled: Path, student: Path) -> tuple[Path, str]:
-    """Whose codes are interpolated and mixed: the bundled model's, as soon as it is a student."""
-    if read_header(bundled).kind == "student":
-        return bundled, f"the bundled student {bundled.stem}"
-    return student, "the student of this page"
 
 
 def plan_parts(

@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 from nerfgan_cli import __version__
+from nerfgan_cli.checkpoints.zoo import STUDENT
 from nerfgan_cli.demo.cost import Cost
 from nerfgan_cli.demo.curves import Record, plot_losses, plot_psnr, second_stage
 from nerfgan_cli.demo.parts import Note
@@ -29,7 +30,6 @@ class Facts:
     records: Sequence[Record]  # of the run's log
     notes: Mapping[str, Note]  # of the parts, by their names
     costs: Mapping[str, Sequence[Cost]]  # "teacher" and "student", by batch
-    shown: str  # whose codes are interpolated and mixed
     licence: str | None  # of the student
 
     @property
@@ -158,7 +158,7 @@ def walking(facts: Facts) -> Iterable[str]:
     yield "<h2>From one to another</h2>"
     yield (
         f"<p>A walk through the style codes of {len(note['seeds'])} people, from "
-        f"{len(note['yaw'])} sides at once, drawn by {escape(facts.shown)}.</p>"
+        f"{len(note['yaw'])} sides at once, drawn by the bundled student {STUDENT}.</p>"
     )
     caption = f"Seeds {listed(note['seeds'])} and back, from {', '.join(map(degree, note['yaw']))}."
     about = "one person becomes another, seen from several sides"
@@ -172,7 +172,7 @@ def mixing(facts: Facts) -> Iterable[str]:
     yield "<h2>Mixed styles</h2>"
     yield (
         f"<p>Layers {first} to {last} of the person above, all others of the person at the left, "
-        f"drawn by {escape(facts.shown)}.</p>"
+        f"drawn by the bundled student {STUDENT}.</p>"
     )
     cells = [
         "<span></span>",

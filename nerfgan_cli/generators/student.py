@@ -109,7 +109,6 @@ class Student(Generator):
         camera: Camera,
         options: DrawOptions = DEFAULT_OPTIONS,
         *,
-        update_emas: bool = False,  # of activation magnitudes, in training
         official_raw: bool = False,  # as `EG3D.finish` has it, for the teacher's discriminator
     ) -> Rendering:
         if options.resolution not in (None, self.raw_resolution):
@@ -120,7 +119,7 @@ class Student(Generator):
         count = max(len(subject.ws), len(camera))
         ws, camera = subject.ws.expand(count, -1, -1), camera.expand(count)
         codes = self.renderer_mapping(ws, camera)
-        features = self.features(codes, camera, update_emas)
+        features = self.features(codes, camera)
         rgb = features[:, :3]
         if options.raw_only:
             return Rendering(rgb, rgb, features, depth=None)
@@ -130,13 +129,13 @@ class Student(Generator):
         return Rendering(out.image, rgb, features, depth=None)
 
     def features(
-        self, codes: Tensor, camera: Camera, update_emas: bool = False
+        self, codes: Tensor, camera: Camera
     ) -> Tensor:  # [B, rows, w_dim] -> [B, 32, r, r]
         """S²ᴰ and its head. The camera, which is in the codes already, is for the ray map."""
         rays = self.ray_map(camera) if self.student_config.ray_map else None
         if isinstance(self.predictor, StyleGAN3):
             grid = None if rays is None else rays[self.ray_map.resolutions[0]]
-            features: Tensor = self.predictor(codes, update_emas, grid)
+            features: Tensor = self.predictor(codes, added=grid)
         else:
             # Noise images are fixed on the screen: they would not turn with the subject.
             features = self.predictor(codes, noise_mode="none", added=rays)
@@ -155,8 +154,12 @@ class Student(Generator):
     def start_from_teacher(self, teacher: EG3D) -> None:
         """Copies the mapping network and, where it is the teacher's, the super-resolution."""
         self.mapping_network.load_state_dict(teacher.backbone.mapping.state_dict())
-        if self.student_config.superresolution == teacher.eg3d_config.superresolution:
+        if self.takes_superresolution_of(teacher):
             self.superresolution.load_state_dict(teacher.superresolution.state_dict())
+
+    def takes_superresolution_of(self, teacher: EG3D) -> bool:
+        """Whether it has the same one, from whose weights it starts."""
+        return self.student_config.superresolution == teacher.eg3d_config.superresolution
 
     @torch.no_grad()
     def start_predictor_from(self, teacher: EG3D) -> None:

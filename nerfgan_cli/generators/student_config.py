@@ -42,7 +42,7 @@ class PredictorConfig:
     margin_size: int = 10
     head: str = "linear"  # or tanh, which has no gradient where features saturate
     output_scale: float = 0.25
-    magnitude_ema_beta: float = 0.5 ** (16 / 20000)  # half-life of 20 kimg at batch 16 (12)
+    magnitude_ema_beta: float = 0.5 ** (16 / 20000)  # of a step: 20 kimg at batch 16 (12)
 
     def __post_init__(self) -> None:
         _check("predictor", self.network, NETWORKS)

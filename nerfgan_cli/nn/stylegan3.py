@@ -197,7 +197,7 @@ class SynthesisNetwork(nn.Module):
     def forward(
         self,
         ws: Tensor,  # [B, num_ws, w_dim]
-        update_emas: bool = False,  # of the layers' input energies; training asks for it
+        update_emas: bool = False,  # of the layers' input energies, as the release trains
         added: Tensor | None = None,  # [B, C, height, width], to the Fourier features
     ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
         first, *rest = ws.float().unbind(dim=1)

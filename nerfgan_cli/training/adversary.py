@@ -26,13 +26,14 @@ class Adversary:
     def __init__(
         self,
         network: SingleDiscriminator,
+        p: float,  # of its augmentation, at first
         recipe: DistillRecipe,
         resolution: int,  # of raw pictures
         world: World,
         slices: Slices,
     ) -> None:
         self.network = network.to(world.device)
-        self.ada = Ada(recipe.loss.first_p).to(world.device)
+        self.ada = Ada(p).to(world.device)
         self.recipe, self.world, self.slices = recipe, world, slices
         self.schedule = Schedule(swap_probability=0.0, blur_sigma=0.0, resolution=resolution)
         optim = recipe.optim

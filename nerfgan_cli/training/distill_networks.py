@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.errors import UsageError, WeightsError
+from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student import Student
+from nerfgan_cli.generators.student_config import StudentConfig
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.losses.imagenet import ImageNetDistance
 from nerfgan_cli.losses.lpips import Lpips
@@ -17,11 +21,19 @@ from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.losses.vgg16_l1 import Vgg16L1
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
-from nerfgan_cli.training.distill_recipe import DistillRecipe, Optim
+from nerfgan_cli.training.distill_recipe import PREDICTOR, STUDENT, DistillRecipe, Optim
 from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.precision import set_training_precision
-from nerfgan_cli.training.recipe_reader import to_plain
+from nerfgan_cli.training.recipe_reader import flatten, to_plain
+from nerfgan_cli.training.teacher import augmentation_of
 
+# Of a StudentConfig, what may differ between a student and the one that it starts from: the shapes
+# of the tensors tell the channels, and the others change no picture.
+FREE = (
+    *("camera_preset", "predictor.channel_base", "predictor.channel_max"),
+    "predictor.magnitude_ema_beta",
+)
+IDLE = ("predictor.num_layers", "predictor.margin_size")  # of a StyleGAN2
 ALTERNATIVE = "set loss.perceptual_weights to it, or loss.perceptual to discriminator"
 
 
@@ -63,9 +75,9 @@ def build_perceptual(
     if not loss.is_perceptual:
         return None
     if loss.perceptual == "discriminator":
-        discriminator = deepcopy(given())  # that of stage 2 goes on learning
-        set_training_precision(discriminator, precision, device)
-        return DiscriminatorDistance(discriminator).to(device)
+        own = DiscriminatorDistance(deepcopy(given()))  # that of stage 2 goes on learning
+        set_training_precision(own, precision, device)
+        return own.to(device)
     distance: ImageNetDistance = (
         Vgg16L1()
         if loss.perceptual == "vgg16-l1"
@@ -78,10 +90,22 @@ def build_perceptual(
     return distance.to(device)
 
 
-def build_optimizer(student: Student, optim: Optim) -> Muon:
+def first_strength(recipe: DistillRecipe) -> float:
+    """The probability of the discriminator's augmentations when stage 2 begins."""
+    loss = recipe.loss
+    if loss.augment != "ada":
+        return loss.first_p
+    if loss.ada_start is not None:
+        return loss.ada_start
+    return augmentation_of(recipe.teacher) if loss.discriminator_start == "teacher" else 0.0
+
+
+def build_optimizer(student: Student, teacher: EG3D, optim: Optim) -> Muon:
     """Each group's `rate` is the key of [optim] by which its rate is set in each step."""
     groups: dict[str, list[nn.Parameter]] = {"lr": [], "sr_lr": [], "matrix_lr": []}
-    enlarging = {id(parameter) for parameter in student.superresolution.parameters()}
+    is_given = student.takes_superresolution_of(teacher)
+    given = student.superresolution.parameters() if is_given else ()
+    enlarging = {id(parameter) for parameter in given}
     for parameter in student.parameters():
         if not parameter.requires_grad:
             continue
@@ -97,6 +121,30 @@ def build_optimizer(student: Student, optim: Optim) -> Muon:
         if parameters
     ]
     return Muon(tables, optim.lr, optim.betas, optim.eps, fused=True)
+
+
+def refuse_changed(student: Student, model: Path, source: str) -> None:
+    """Weights mean the same in students of one configuration only; `model` is where they are."""
+    header = read_header(model)
+    if header.kind != student.kind:
+        return  # its tensors have other names
+    config = student.student_config
+    free = FREE + (IDLE if config.predictor.network == "stylegan2" else ())
+    its = flatten(asdict(read_config(StudentConfig, header.config)))
+    for key, own in flatten(asdict(config)).items():
+        if key not in free and its[key] != own:
+            raise WeightsError(
+                f"{source} is a student with {recipe_key(key)} = {its[key]!r}, and this recipe's "
+                f"has {own!r}: change the recipe, or start from another student."
+            )
+
+
+def recipe_key(key: str) -> str:
+    """What people know an item of a StudentConfig by."""
+    name = key.rpartition(".")[2]
+    if name in (*PREDICTOR, *STUDENT):
+        return f"model.{name}"
+    return "teacher.raw_resolution" if name == "raw_resolution" else f"the teacher's {name}"
 
 
 def refuse_foreign(student: Student, teacher: EG3D, source: str) -> None:

@@ -54,9 +54,11 @@ class DistillData(Data):
     The kind "spread" has cameras alone: stage 1 needs no picture.
     """
 
-    yaw_spread: float = 0.3  # of "spread": standard deviation, or half the width if uniform
-    pitch_spread: float = 0.155  # the usual spread of aligned faces, as ToyHeads has it
-    uniform: bool = False
+    # Of "spread": standard deviations, or half the widths of uniform angles; none: as the teacher's
+    # domain usually has it (`viewpoints.usual_spread`).
+    yaw_spread: float | None = None
+    pitch_spread: float | None = None
+    uniform: bool | None = None
 
     kinds: ClassVar[tuple[str, ...]] = (*DATA_KINDS, CAMERAS_ALONE)
     owners: ClassVar[Mapping[str, str]] = {
@@ -67,7 +69,8 @@ class DistillData(Data):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("yaw_spread", "pitch_spread"):
-            require(f"data.{name}", getattr(self, name), 0)
+            if getattr(self, name) is not None:
+                require(f"data.{name}", getattr(self, name), 0)
 
     def refuse_idle_keys(self) -> None:
         """Cameras alone may stand in for the pictures that any recipe names: its keys can stay."""
@@ -172,7 +175,9 @@ class Loss(AdversarialLoss):
     consistency_tolerance: float = 0.03  # world units by which depths may disagree
     freeze_superresolution: bool = False  # it stays the teacher's
     r1_gamma: float = 1.0  # (13)
-    ada_start: float = 0.0  # p of "ada" at the start
+    # p of "ada" at the start; none: where the training of the teacher ended, if its discriminator
+    # goes on (13)
+    ada_start: float | None = None
     reals: str = "data"  # what the discriminator takes for real (15)
     discriminator_start: str = "teacher"  # (14)
     discriminator_alone_kimg: float = 50.0  # in which it gets used to the student's pictures
@@ -182,17 +187,14 @@ class Loss(AdversarialLoss):
         require_choice("loss.perceptual", self.perceptual, PERCEPTUALS)
         require_choice("loss.reals", self.reals, REALS)
         require_choice("loss.discriminator_start", self.discriminator_start, STARTS)
-        require_probability("loss.ada_start", self.ada_start)
+        if self.ada_start is not None:
+            require_probability("loss.ada_start", self.ada_start)
         for name in ("features", "raw", "image", "adversarial", "pixels", "consistency"):
             require(f"loss.{name}", getattr(self, name), 0)
         for name in ("features_beta", "features_rgb", "discriminator_alone_kimg"):
             require(f"loss.{name}", getattr(self, name), 0)
         if not (self.features or self.raw or self.image or self.pixels):
             raise UsageError("nothing of [loss] imitates the teacher: give features a weight.")
-
-    @property
-    def first_p(self) -> float:
-        return self.ada_start if self.augment == "ada" else super().first_p
 
     @property
     def is_perceptual(self) -> bool:
@@ -204,7 +206,7 @@ class Optim:
     """[optim]: Adam (10), Muon if `matrix_lr` says so, and the averaging of the student (12)."""
 
     lr: float = 0.0025  # of what is new in the student
-    sr_lr: float = 0.001  # of the super-resolution, which starts as the teacher's
+    sr_lr: float = 0.001  # of the super-resolution where it starts as the teacher's
     # Of new matrices and convolutions, by `training/muon.py`; none: as the rest. It changes what is
     # stored: give it with a model.mapping_lr_multiplier of 1.
     matrix_lr: float | None = None
@@ -225,8 +227,12 @@ class Optim:
         require_betas("optim.betas", self.betas)
         if self.first_betas is not None:
             require_betas("optim.first_betas", self.first_betas)
-        for name in ("lr", "sr_lr", "discriminator_lr", "eps", "last_lr", "ema_kimg"):
-            require(f"optim.{name}", getattr(self, name), 0)
+        for name in (
+            *("lr", "sr_lr", "matrix_lr", "first_lr", "first_sr_lr", "first_matrix_lr"),
+            *("discriminator_lr", "eps", "warmup_kimg", "decay_kimg", "last_lr", "ema_kimg"),
+        ):
+            if getattr(self, name) is not None:
+                require(f"optim.{name}", getattr(self, name), 0)
         if self.first_matrix_lr is not None and self.matrix_lr is None:
             raise UsageError(
                 "optim.first_matrix_lr is for Muon, which both stages have or none: "

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nerfgan_cli.cameras import PRESETS, Camera
-from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering, Subject
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.media import Picture
@@ -37,22 +37,24 @@ from nerfgan_cli.training.distill_networks import (
     build_optimizer,
     build_perceptual,
     build_student,
+    first_strength,
+    refuse_changed,
     refuse_foreign,
 )
-from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
+from nerfgan_cli.training.distill_recipe import DistillRecipe
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d import Exhibit, Moment, Reals, Views, penalize, real_views
-from nerfgan_cli.training.eg3d_task import refuse_odd_groups
-from nerfgan_cli.training.feed import open_data, reals
+from nerfgan_cli.training.eg3d_task import GROUP, refuse_odd_groups
+from nerfgan_cli.training.feed import reals
 from nerfgan_cli.training.heldout import HeldOut
-from nerfgan_cli.training.lessons import lesson_number, open_lessons
+from nerfgan_cli.training.lessons import lesson_number, open_lessons, open_pictures
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.randomness import key
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Say, Task
 from nerfgan_cli.training.teacher import Signature, open_discriminator, open_teacher
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
-from nerfgan_cli.training.update import descend, follow
+from nerfgan_cli.training.update import descend, follow, following_magnitudes
 
 STARTED = ("generator", "average", "discriminator")  # what `train.init` can give weights to
 
@@ -69,15 +71,14 @@ class DistillTask(Task):
         self.slices = world.slices(recipe.train.batch, recipe.train.batch_gpu)
         opened = open_teacher(recipe.teacher, world.device)
         self.teacher, self.licence = opened.network, opened.licence
-        self.data: ImageSet | None = None
-        if recipe.data.kind != CAMERAS_ALONE:
-            self.data = open_data(recipe.data, self.teacher.img_resolution)
+        self.data = open_pictures(recipe, self.teacher.img_resolution)
         self.lessons = open_lessons(recipe, self.teacher, self.data, self.slices.size)
         count = recipe.train.heldout
         self.heldout = HeldOut(self.lessons, count, world) if count else None
         self.distinct = recipe.teacher.cache_targets // self.slices.size
         self._build()
-        self.card = {"teacher": opened.source, "perceptual": recipe.loss.perceptual}
+        perceptual = recipe.loss.perceptual if recipe.loss.is_perceptual else "none"
+        self.card = {"teacher": opened.source, "perceptual": perceptual}
 
     def _build(self) -> None:
         """The networks, new ones with weights of the recipe's seed."""
@@ -96,14 +97,15 @@ class DistillTask(Task):
                 self._oppose(critic)
         self.average = deepcopy(self.generator).requires_grad_(False).eval()
         self.curriculum = Curriculum(recipe.train, device)
-        self.signature = Signature(self.teacher, *([self.perceptual] if self.perceptual else []))
+        self.teachers = [self.teacher, *([self.perceptual] if self.perceptual else [])]
+        self.signature = Signature(*self.teachers)
         modules: dict[str, nn.Module] = {
             "generator": self.generator,
             "average": self.average,
             "curriculum": self.curriculum,
             "signature": self.signature,
         }
-        self.optimizers = {"generator": build_optimizer(self.generator, recipe.optim)}
+        self.optimizers = {"generator": build_optimizer(self.generator, self.teacher, recipe.optim)}
         if self.adversary is not None:
             modules |= {"discriminator": self.adversary.network, "ada": self.adversary.ada}
             self.optimizers["discriminator"] = self.adversary.optimizer
@@ -112,9 +114,18 @@ class DistillTask(Task):
             set_training_precision(module, recipe.train.precision, device)
 
     def _oppose(self, critic: SingleDiscriminator) -> None:
-        refuse_odd_groups(self.slices.size, critic.config.mbstd_group_size)
+        size, loss = self.slices.size, self.recipe.loss
+        anew = loss.discriminator_start == "scratch"
+        name = GROUP if anew else "the groups of the teacher's discriminator"
+        refuse_odd_groups(size, critic.config.mbstd_group_size, name)
+        if loss.reals == "half" and size % 2:
+            raise UsageError(
+                f'loss.reals = "half" cannot halve slices of {size} images: make train.batch_gpu '
+                "even, or set loss.reals to data or teacher."
+            )
         resolution = self.generator.raw_resolution
-        self.adversary = Adversary(critic, self.recipe, resolution, self.world, self.slices)
+        p = first_strength(self.recipe)
+        self.adversary = Adversary(critic, p, self.recipe, resolution, self.world, self.slices)
 
     def initialize(self, say: Say) -> None:
         self.generator.start_from_teacher(self.teacher)
@@ -126,6 +137,7 @@ class DistillTask(Task):
             self.average.load_state_dict(self.generator.state_dict())
             return
         start = read_start(init, say)
+        refuse_changed(self.generator, start.model, init)
         self.licence = self.licence or start.licence
         for name in STARTED:
             if name in self.modules and name in start.networks:
@@ -166,13 +178,11 @@ class DistillTask(Task):
         place = step * self.slices.count + index
         return self.lessons(lesson_number(place, self.distinct, self.recipe.train.seed))
 
-    def _draw(self, lesson: Lesson, training: bool = False) -> Rendering:
+    def _draw(self, lesson: Lesson) -> Rendering:
         student = self.generator
         subject = Subject(lesson.w[:, None].expand(-1, student.num_ws, -1))
         options = DrawOptions(raw_only=not self.recipe.draws_images)
-        return student.draw(
-            subject, lesson.camera, options, update_emas=training, official_raw=True
-        )
+        return student.draw(subject, lesson.camera, options, official_raw=True)
 
     def _imitate(
         self, step: int, lessons: Mapping[int, Lesson], stage: int
@@ -182,7 +192,7 @@ class DistillTask(Task):
         found: list[dict[str, Tensor]] = []
 
         def loss_of(index: int) -> Tensor:
-            rendering = self._draw(lessons[index], training=True)
+            rendering = self._draw(lessons[index])
             critic = None if stage == 1 else self.adversary
             moment = None if critic is None else critic.moment("student", step, index)
             losses = self.losses(rendering, lessons[index], moment)
@@ -191,7 +201,8 @@ class DistillTask(Task):
             return weigh(losses, self.recipe.loss)
 
         self._set_rates(step * self.recipe.train.batch, stage)
-        descend(self.optimizers["generator"], self.world, self.slices, loss_of)
+        with following_magnitudes(self.generator, self.world, self.slices):
+            descend(self.optimizers["generator"], self.world, self.slices, loss_of)
         means = {name: torch.stack([each[name] for each in found]).mean() for name in found[0]}
         imitation = {name: value for name, value in means.items() if name != "adversarial"}
         after = (step + 1) * self.recipe.train.batch

@@ -52,6 +52,7 @@ from nerfgan_cli.training.transfer import copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow, lazy_adam
 
 STARTED = ("generator", "discriminator", "average")  # what `train.init` can give weights to
+GROUP = "model.discriminator.mbstd_group_size"
 
 
 class Phase(NamedTuple):
@@ -70,7 +71,7 @@ class EG3DTask(Task):
         self.recipe: EG3DRecipe = recipe
         self.world = world
         self.slices = world.slices(recipe.train.batch, recipe.train.batch_gpu)
-        refuse_odd_groups(self.slices.size, recipe.model.discriminator.mbstd_group_size)
+        refuse_odd_groups(self.slices.size, recipe.model.discriminator.mbstd_group_size, GROUP)
         if recipe.loss.truth and recipe.model.generator.z_dim != LATENT_SIZE:
             raise UsageError(
                 f"loss.truth needs latents of {LATENT_SIZE} numbers, which stand for a head of "
@@ -251,10 +252,10 @@ class EG3DTask(Task):
         }
 
 
-def refuse_odd_groups(size: int, group: int) -> None:
-    """The discriminator compares the images of a slice in groups."""
+def refuse_odd_groups(size: int, group: int, name: str) -> None:
+    """The discriminator compares the images of a slice in groups; `name` is what says how large."""
     if size % group:
         raise UsageError(
             f"slices of {size} images cannot be compared in groups of {group}: make "
-            "train.batch_gpu a multiple of model.discriminator.mbstd_group_size."
+            f"train.batch_gpu a multiple of {name}."
         )

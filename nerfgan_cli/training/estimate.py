@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
@@ -16,7 +17,7 @@ class Estimate:
     """Sizes in bytes, for each process."""
 
     parameters: Mapping[str, Mapping[str, int]]  # of each trained network, by part
-    weights: int  # of all networks, trained or averaged
+    weights: int  # of all networks: trained, averaged, or learned from
     training: int  # gradients and Adam's moments
     activations: int  # of the largest phase over one slice
 
@@ -41,7 +42,9 @@ def estimate(task: Task) -> Estimate:
     }
     numbers = sum(parameter.numel() for parameter in optimized)
     weights = sum(
-        tensor.nbytes for module in task.modules.values() for tensor in module.state_dict().values()
+        tensor.nbytes
+        for module in (*task.modules.values(), *task.teachers)
+        for tensor in chain(module.parameters(), module.buffers())
     )
     activations = max(kept_bytes(forward) for forward in task.rehearsals().values())
     return Estimate(parameters, weights, (1 + MOMENTS) * 4 * numbers, activations)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nerfgan_cli.cameras import Camera
-from nerfgan_cli.errors import DivergedError
 from nerfgan_cli.generators.contract import Subject
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.losses.features import RGB
@@ -17,15 +16,16 @@ from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.psnr import psnr
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.lessons import Lessons
+from nerfgan_cli.training.samples import require_finite
 
 Pixels = NDArray[np.uint8]  # [B, H, W, 3]
 
 
 class Pair(NamedTuple):
-    """Of one slice."""
+    """Of one subject and camera."""
 
-    w: Tensor  # [B, w_dim]
-    camera: Camera  # B
+    w: Tensor  # [1, w_dim]
+    camera: Camera  # 1
     image: Pixels
     raw: Pixels
 
@@ -41,28 +41,26 @@ class HeldOut:
         table = replace(
             lessons.table, jitter=False, truncation=1.0, truncation_share=0.0, views_per_latent=1
         )
-        self.lessons = replace(lessons, table=table, purpose="held-out", raw_only=False)
-        each = -(-count // (lessons.size * world.size))  # slices of a process
-        self.numbers = range(world.rank, each * world.size, world.size)
+        self.lessons = replace(lessons, table=table, purpose="held-out", raw_only=False, size=1)
+        self.count, self.world = count, world
         self.pairs: list[Pair] = []
 
     @torch.no_grad()
     def compare(self, student: Student) -> dict[str, float]:
-        """Mean PSNR in dB of this process's share."""
+        """Mean PSNR in dB. Each process draws a share of the pairs, which are always the same."""
         if not self.pairs:
-            self.pairs = [self._pair(number) for number in self.numbers]
-        found = {"psnr/image": 0.0, "psnr/raw": 0.0}
+            numbers = range(self.world.rank, self.count, self.world.size)
+            self.pairs = [self._pair(number) for number in numbers]
+        found = np.zeros(2)
         for pair in self.pairs:
             ws = pair.w[:, None].expand(-1, student.num_ws, -1)
             drawn = student.draw(Subject(ws), pair.camera)
-            if not bool(drawn.image.isfinite().all()):
-                raise DivergedError(
-                    "the training diverged: the student draws values that are not finite; the last "
-                    "good checkpoint is kept: start another run with a smaller learning rate."
-                )
-            found["psnr/image"] += psnr(to_pixels(drawn.image), pair.image).mean()
-            found["psnr/raw"] += psnr(to_pixels(drawn.image_raw), pair.raw).mean()
-        return {name: float(total) / len(self.pairs) for name, total in found.items()}
+            require_finite(drawn.image)
+            both = (drawn.image, pair.image), (drawn.image_raw, pair.raw)
+            found += [psnr(to_pixels(own), its).item() for own, its in both]
+        total = self.world.sum(torch.tensor(found, dtype=torch.float32, device=self.world.device))
+        image, raw = (total / self.count).tolist()
+        return {"psnr/image": image, "psnr/raw": raw}
 
     def _pair(self, number: int) -> Pair:
         lesson = self.lessons(number)

@@ -6,24 +6,31 @@ planes are made once.
 
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.data.contract import ImageSet
-from nerfgan_cli.errors import UsageError
+from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Rendering
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.training import distill_recipe
 from nerfgan_cli.training.distill import Lesson
-from nerfgan_cli.training.distill_recipe import DistillRecipe
-from nerfgan_cli.training.feed import random_cameras
+from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
+from nerfgan_cli.training.feed import open_data, random_cameras
 from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.recipe_reader import to_plain
 from nerfgan_cli.training.target_cache import TargetCache
 from nerfgan_cli.training.teacher import weights_checksum
-from nerfgan_cli.training.viewpoints import DrawCameras, mixed_cameras, spread_cameras
+from nerfgan_cli.training.viewpoints import (
+    DrawCameras,
+    Spread,
+    mixed_cameras,
+    spread_cameras,
+    usual_spread,
+)
 
 SURVEY_BATCH = 2048  # codes at once; feature images are surveyed one slice at a time
 # Of [teacher], what changes no lesson.
@@ -129,6 +136,20 @@ class Lessons:
         return codes, labels.to(codes.device), torch.stack(means).mean(dim=0)
 
 
+def open_pictures(recipe: DistillRecipe, resolution: int) -> ImageSet | None:
+    """The data that give cameras and, to stage 2, pictures; None: cameras are drawn alone."""
+    table = recipe.data
+    if table.kind == CAMERAS_ALONE:
+        return None
+    missing = table.path is not None and not Path(table.path).expanduser().exists()
+    if missing and not recipe.is_adversarial:
+        raise InputError(
+            f"there is no {table.path}: give a folder or a zip of pictures, or "
+            f"--set data.kind={CAMERAS_ALONE}, for stage 1 needs no pictures."
+        )
+    return open_data(table, resolution)
+
+
 def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, size: int) -> Lessons:
     """The lessons of a recipe, in slices of `size`."""
     table, spread = recipe.teacher, recipe.data
@@ -137,18 +158,19 @@ def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, si
             f"slices of {size} samples cannot be shared by {table.views_per_latent} views of each "
             "subject: make train.batch_gpu a multiple of teacher.views_per_latent."
         )
-    if 0 < table.cache_targets < size:
+    if table.cache_targets % size:
+        following = -(-table.cache_targets // size) * size
         raise UsageError(
-            f"teacher.cache_targets of {table.cache_targets} are fewer samples than a slice of "
-            f"{size} has: make it larger, or 0."
+            f"teacher.cache_targets of {table.cache_targets} cannot be shared by slices of {size} "
+            f"samples: use {following} or another multiple, or 0."
         )
-    preset = PRESETS[recipe.model.camera_preset or teacher.camera_preset]
-    usual: DrawCameras = spread_cameras(
-        preset, spread.yaw_spread, spread.pitch_spread, spread.uniform
-    )
+    name = recipe.model.camera_preset or teacher.camera_preset
+    preset = PRESETS[name]
+    angles = usual_spread(name, spread.yaw_spread, spread.pitch_spread, spread.uniform)
+    usual: DrawCameras = spread_cameras(preset, angles)
     if data is not None:
         usual = partial(random_cameras, data)
-    wide = spread_cameras(preset, table.wide_yaw, table.wide_pitch, uniform=True)
+    wide = spread_cameras(preset, Spread(table.wide_yaw, table.wide_pitch, uniform=True))
     cameras = mixed_cameras(usual, wide, table.wide_share)
     raw_only = not recipe.draws_images
     lessons = Lessons(teacher, table, cameras, recipe.train.seed, size, raw_only=raw_only)
@@ -158,7 +180,7 @@ def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, si
     facts = {
         "teacher": weights_checksum(teacher),
         "asked": asked | {"swap_probability": lessons.swap_probability},
-        "cameras": data.fingerprint() if data is not None else to_plain(spread),
+        "cameras": [name, angles if data is None else data.fingerprint()],
         "seed": recipe.train.seed,
         "size": size,
         "raw_only": raw_only,

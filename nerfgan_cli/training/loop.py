@@ -18,7 +18,7 @@ from nerfgan_cli.media import write_png
 from nerfgan_cli.training import checkpoints, samples
 from nerfgan_cli.training.feed import find_foreign_cameras
 from nerfgan_cli.training.log import Clock, Log, Meter, memory_gib
-from nerfgan_cli.training.run import SAMPLES
+from nerfgan_cli.training.run import RECIPE, SAMPLES, write_recipe
 from nerfgan_cli.training.signals import noted_signals
 from nerfgan_cli.training.state import Facts, read_state, restore
 from nerfgan_cli.training.task import Say, Task
@@ -28,7 +28,8 @@ def train(task: Task, folder: Path, say: Say) -> int:
     """Trains to the recipe's end from where the run in the folder stands; returns images seen."""
     plan, world = task.recipe.train, task.world
     session = Session(task, folder, say)
-    task.begin(session.step)
+    if world.first:  # not before data and teacher are known to be the run's own
+        write_recipe(folder / RECIPE, task.recipe)
     with noted_signals() as signals:
         while session.step < plan.steps:
             session.meter.add(task.step(session.step))
@@ -56,6 +57,7 @@ class Session:
         self.fingerprint = "" if task.data is None else task.data.fingerprint()
         facts = resume(task, folder, self.fingerprint, say)
         self.step = facts.step
+        task.begin(self.step)  # may refuse: before anything in the folder changes
         self.meter = Meter()
         self.clock = Clock(facts.seconds, self.images)
         self.writer: Log | None = None
@@ -87,10 +89,11 @@ class Session:
         self.writer.write(record | means, left)
 
     def save(self) -> None:
-        """A checkpoint. Its numbers were found finite by `log`, its weights are checked here."""
+        """A checkpoint. Its losses were found finite by `log`, weights and pictures are here."""
         self.task.gather()
         if not self.task.world.first:
             return
+        samples.try_out(self.task.result)
         task, recipe = self.task, self.task.recipe
         facts = Facts(self.step, self.clock.seconds, task.licence, self.fingerprint)
         training = {

@@ -26,7 +26,7 @@ SAMPLES = "samples"
 
 @contextmanager
 def open_run(folder: Path, recipe: Recipe) -> Iterator[None]:
-    """Makes the folder this process's own, and its recipe this one."""
+    """Makes the folder this process's own; a new run gets its recipe, other ones are refused."""
     make_folder(folder)
     if not (folder / RECIPE).exists() and any(
         not entry.name.startswith(".") for entry in folder.iterdir()
@@ -64,15 +64,22 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def settle_recipe(path: Path, recipe: Recipe) -> None:
-    """Writes the recipe, unless there is a checkpoint that was trained with another one."""
-    plain = to_plain(recipe)
-    if newest_state(path.parent) is not None:
-        before = parse_toml(path.read_text("utf-8"), str(path))
-        if before.get("kind") == recipe.kind:  # keys that a newer version added had their defaults
-            before = to_plain(read_table(type(recipe), before))
-        refuse_changes(path.parent, flatten(before), flatten(plain))
+    """Writes that of a new run. Of one that goes on, only free keys may have changed.
+
+    They are written once data and networks are known to be the run's own (`loop.train`).
+    """
+    if newest_state(path.parent) is None:
+        write_recipe(path, recipe)
+        return
+    before = parse_toml(path.read_text("utf-8"), str(path))
+    if before.get("kind") == recipe.kind:  # keys that a newer version added had their defaults
+        before = to_plain(read_table(type(recipe), before))
+    refuse_changes(path.parent, flatten(before), flatten(to_plain(recipe)))
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
     with replacing(path) as unfinished:
-        unfinished.write_text(tomli_w.dumps(plain), "utf-8")
+        unfinished.write_text(tomli_w.dumps(to_plain(recipe)), "utf-8")
 
 
 def refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -4,11 +4,13 @@ from math import radians
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from nerfgan_cli.camera_paths import swing
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.encoder import video_writer
+from nerfgan_cli.errors import DivergedError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
 from nerfgan_cli.media import Picture, enlarge, pictures_of, tile, write_png
@@ -19,6 +21,24 @@ VIDEO_PEOPLE = 4
 VIDEO_YAW = 30.0  # degrees to either side
 FRAMES_PER_SECOND = 15
 REALS = 32  # pictures of the data set
+
+
+def require_finite(image: Tensor) -> None:
+    """Finite weights may still draw what is not."""
+    if not bool(image.isfinite().all()):
+        raise DivergedError(
+            "the training diverged: the generator draws values that are not finite; the last "
+            "good checkpoint is kept: start another run with a smaller learning rate."
+        )
+
+
+@torch.inference_mode()
+def try_out(generator: Generator) -> None:
+    """Before a checkpoint: one picture, which has to be finite."""
+    front = PRESETS[generator.camera_preset].frontal()
+    subject = prepare_subject(generator, Person(0), DrawOptions())
+    for view in draw_views(generator, subject, front, DrawOptions(), batch=1):
+        require_finite(view.image)
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ its data from a position that follows from the step. So it has no state but `mod
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ class Task(ABC):
     licence: str | None = None  # terms of the weights that the run started from
     card: Mapping[str, str] = {}  # facts that only this kind has, for the model's file
     modules: Mapping[str, nn.Module]  # all that learns, is averaged or counts: the saved state
+    teachers: Sequence[nn.Module] = ()  # networks that it learns from, which stay as they are
     optimizers: Mapping[str, Optimizer]
 
     @abstractmethod

@@ -1,17 +1,21 @@
 """The teacher of a distillation, and the discriminator that it was trained with."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
 
 from nerfgan_cli.checkpoints.format import load_network, save_model, to_payload
 from nerfgan_cli.checkpoints.header import Header, read_header
-from nerfgan_cli.checkpoints.provenance import derived_licence
+from nerfgan_cli.checkpoints.provenance import AUGMENTATION, derived_licence
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.errors import InputError, NerfganError, WeightsError
+from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
@@ -86,6 +90,23 @@ def open_discriminator(table: distill_recipe.Teacher, teacher: EG3D) -> SingleDi
     return network
 
 
+def augmentation_of(table: distill_recipe.Teacher) -> float:
+    """The probability of augmentations with which that discriminator was last trained, or 0."""
+    source = table.discriminator or table.model
+    state = None if is_name(source) else newest_state(Path(source).expanduser())
+    if state is not None:
+        _, tensors = read_state(state)
+        return strength(tensors)
+    path = find_discriminator(source)
+    return float(read_header(path).provenance.training.get(AUGMENTATION, 0.0))
+
+
+def strength(tensors: Mapping[str, Tensor]) -> float:
+    """Of the augmentations, by the state of a run."""
+    modules = split(tensors)[MODULE]
+    return float(modules["ada"]["pipe.p"]) if "ada" in modules else 0.0
+
+
 def find_discriminator(name: str) -> Path:
     try:
         return find_model(name)
@@ -116,9 +137,12 @@ def write_discriminator(run: Path, out: Path, half: bool) -> Header:
     model = find_model(str(run))
     state = newest_state(run)
     network = None if state is None else discriminator_of_run(state)
-    if network is None:
+    if network is None or state is None:
         raise WeightsError(f"the run {run} trains no discriminator: give one of kind eg3d.")
-    provenance = replace(read_header(model).provenance, network="D")
+    provenance = read_header(model).provenance
+    _, tensors = read_state(state)
+    training = provenance.training | {AUGMENTATION: strength(tensors)}
+    provenance = replace(provenance, network="D", training=training)
     save_model(out, network, provenance, half)
     return read_header(out)
 
@@ -142,7 +166,10 @@ class Signature(nn.Module):
 
 
 def weights_checksum(*networks: nn.Module) -> int:
-    """Tells networks apart by their numbers; 0 for those without any, on the device "meta"."""
+    """Tells networks apart by their numbers, and generators also by what they do with them.
+
+    0 for those without numbers, on the device "meta".
+    """
     tensors = {
         f"{index}.{name}": tensor
         for index, network in enumerate(networks)
@@ -150,4 +177,6 @@ def weights_checksum(*networks: nn.Module) -> int:
     }
     if any(tensor.is_meta for tensor in tensors.values()):
         return 0
-    return checksum({name: to_payload(tensor) for name, tensor in tensors.items()})
+    configs = [network.config() for network in networks if isinstance(network, Generator)]
+    found = checksum({name: to_payload(tensor) for name, tensor in tensors.items()})
+    return crc32(json.dumps(configs, sort_keys=True).encode(), found)

@@ -11,9 +11,11 @@ from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import derived_licence
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.errors import WeightsError
-from nerfgan_cli.training.checkpoints import find_newest
+from nerfgan_cli.training.checkpoints import MODEL, find_newest
 from nerfgan_cli.training.state import MODULE, read_state, split
 from nerfgan_cli.training.task import Say
+
+CONSTANT = "resample_filter"  # the same in all networks, and not every release has all of them
 
 
 class Start(NamedTuple):
@@ -21,6 +23,7 @@ class Start(NamedTuple):
 
     networks: Mapping[str, Mapping[str, Tensor]]  # by their names in a task
     licence: str | None  # terms that a model made from them carries on
+    model: Path  # the file of the model, or of a run's, that says how it is built
 
 
 def read_start(init: str, say: Say) -> Start:
@@ -28,11 +31,11 @@ def read_start(init: str, say: Say) -> Start:
     state = None if is_name(init) else find_newest(Path(init).expanduser(), say)
     if state is not None:
         facts, tensors = read_state(state)
-        return Start(split(tensors)[MODULE], facts.licence)
+        return Start(split(tensors)[MODULE], facts.licence, state.with_suffix(MODEL))
     path = find_model(init)
     tensors = load_network(path).state_dict()
     licence = derived_licence(read_header(path).provenance)
-    return Start({"generator": tensors, "average": tensors}, licence)
+    return Start({"generator": tensors, "average": tensors}, licence, path)
 
 
 def copy_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -53,8 +56,8 @@ def copy_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str)
 
 
 def copy_all_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """As `copy_weights`, where nothing may be left as it was drawn."""
-    missing = [name for name, _ in network.named_parameters() if name not in tensors]
+    """As `copy_weights`, where nothing may be left as it was drawn; statistics neither."""
+    missing = [n for n in network.state_dict() if n not in tensors and not n.endswith(CONSTANT)]
     if missing:
         raise WeightsError(
             f"{source} lacks {len(missing)} of the weights that this recipe starts from, "

@@ -1,11 +1,13 @@
-"""Steps of gradient descent, over the slices of a batch and all processes; averaged weights."""
+"""Steps of gradient descent, over the slices of a batch and all processes; averages."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from nerfgan_cli.nn.stylegan3 import SynthesisLayer
 from nerfgan_cli.training.distributed import Slices, World
 
 
@@ -37,6 +39,33 @@ def descend(
         (loss_of(index) / slices.count).backward()  # type: ignore[no-untyped-call]
     world.share_gradients(p for group in optimizer.param_groups for p in group["params"])
     optimizer.step()
+
+
+@contextmanager
+def following_magnitudes(network: nn.Module, world: World, slices: Slices) -> Iterator[None]:
+    """Around a step: each layer of StyleGAN3 then follows the energy of its inputs in that step.
+
+    Once, by the mean over the slices of all processes: how a batch is shared changes nothing.
+    """
+    layers = [module for module in network.modules() if isinstance(module, SynthesisLayer)]
+    energies = torch.zeros(len(layers), device=world.device)
+
+    def noting(place: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        @torch.no_grad()
+        def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            energies[place] += inputs[0].float().square().mean() / slices.count
+
+        return note
+
+    hooks = [layer.register_forward_pre_hook(noting(i)) for i, layer in enumerate(layers)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if layers:
+        for layer, energy in zip(layers, world.sum(energies), strict=True):
+            layer.magnitude_ema.lerp_(energy, 1 - layer.magnitude_ema_beta)
 
 
 @torch.no_grad()

@@ -12,12 +12,21 @@ from cli import ROOT  # of this folder
 from PIL import Image
 
 from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.checkpoints.zoo import BUNDLED, BUNDLED_FOLDER, find_model, installed
+from nerfgan_cli.checkpoints.zoo import (
+    BUNDLED,
+    BUNDLED_FOLDER,
+    STUDENT,
+    TEACHER,
+    find_model,
+    installed,
+)
 from nerfgan_cli.data.toyheads.renderer import Drawn
 from nerfgan_cli.generators.contract import Rendering
 from nerfgan_cli.metrics.toyheads import HELD_OUT, View, likeness
+from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
 from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.recipe_reader import parse_toml
+from nerfgan_cli.training.viewpoints import FACES
 
 LARGEST = 8e6  # bytes, of a model
 TEXTS = (".md", ".toml", ".jsonl")
@@ -47,7 +56,7 @@ def test_it_draws_without_a_word_about_models(nerfgan, tmp_path):
     out = tmp_path / "people.png"
     done = nerfgan("image", "--seeds", "0-3", "-o", out)
     assert done.code == 0, done.err
-    assert json.loads((tmp_path / "people.png.json").read_text())["kind"] == "eg3d"
+    assert json.loads((tmp_path / "people.png.json").read_text())["kind"] == "student"
     video = tmp_path / "turn.mp4"
     done = nerfgan("video", "--seed", 7, "--yaw-range", 30, "--frames", 3, "-o", video)
     assert done.code == 0, done.err
@@ -57,11 +66,29 @@ def test_it_draws_without_a_word_about_models(nerfgan, tmp_path):
 def test_heads_are_those_of_their_latents_and_have_depth():
     """Floors well below what the card says, so that only a broken file fails."""
     yaws = [radians(yaw) for yaw in (-30, 30)]
-    found = likeness(load_model(find_model(None)), np.arange(HELD_OUT, HELD_OUT + 8), yaws, batch=8)
+    teacher, heads = load_model(find_model(TEACHER)), np.arange(HELD_OUT, HELD_OUT + 8)
+    found = likeness(teacher, heads, yaws, batch=8)
     assert found.psnr > 19
     assert found.distinctness > 6
     assert found.depth_correlation > 0.6
     assert found.depth_error < 0.8 * found.billboard_error < found.other_depth_error
+
+
+def test_the_student_draws_its_teachers_heads(tmp_path, monkeypatch):
+    """As `benchmarks/student.py` measures it of more of them; floors well below the card's."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("student")
+    teacher, student = (load_model(find_model(name)) for name in (TEACHER, STUDENT))
+    with torch.inference_mode():
+        found = benchmark.likeness(teacher, {"own": student, "teacher": teacher}, 12, FACES)
+        benchmark.write_sheet([teacher, student], tmp_path / "sheet.png")
+    assert (found["teacher"] == 100).all()
+    assert found["own"].shape == (12, 2)
+    assert found["own"][:, 0].mean() > 26
+    sides = list(see_both_sides(teacher, range(4)))
+    assert warped_psnr(student, sides) > 0.9 * warped_psnr(teacher, sides)
+    side, count = teacher.img_resolution, len(benchmark.YAWS)
+    assert Image.open(tmp_path / "sheet.png").size == (count * side, 2 * benchmark.SHEET * side)
 
 
 def test_the_sheet_of_the_benchmark_has_cells_of_one_size(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.expected import discriminator_tensors, generator_tensors
 from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.official import read_official
 from nerfgan_cli.checkpoints.provenance import OFFICIAL_TERMS, Provenance, derived_licence
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
@@ -205,9 +206,14 @@ def test_converting_twice_gives_the_same_bytes(write, out, tmp_path, nerfgan):
 
 
 def test_golden_checkpoint(golden_checkpoint, write, out, nerfgan):
+    """Of the discriminator it is also kept how strongly its pictures were augmented."""
     path = write(golden_checkpoint)
     for name in ("G_ema", "G", "D"):
         assert nerfgan("convert", path, "-o", out, "--network", name).code == 0
+        training = read_header(out).provenance.training
+        assert isinstance(training.get("augment_p"), float) == (name == "D")
+    pipe = read_official(path).network("augment_pipe")
+    assert training["augment_p"] == float(pipe.tensors["p"].array())
 
 
 def test_does_not_import_torch(write, out):

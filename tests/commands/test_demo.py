@@ -94,7 +94,7 @@ def test_the_page_stands_alone(demo: Path) -> None:
     for link in links:
         assert (demo / link).is_file(), link
     assert "://" not in page
-    assert "drawn by the student of this page" in page
+    assert "drawn by the bundled student light-toyheads" in page
     for tag, label in (("img", "alt"), ("video", "aria-label"), ("svg", "aria-label")):
         elements = re.findall(rf"<{tag} [^>]*>", page)
         assert elements
@@ -216,19 +216,6 @@ def test_a_part_that_is_interrupted(nerfgan, demo: Path, tmp_path: Path, monkeyp
     assert done.err.count("there already") == 4
     assert str(folder / "run") in (folder / "run" / "recipe.toml").read_text()
     assert str(demo) not in (folder / "run" / "recipe.toml").read_text()
-
-
-def test_a_bundled_student_mixes(nerfgan, demo: Path, settings, student, tmp_path, monkeypatch):
-    """And not the one of the page, as soon as there is one."""
-    folder = tmp_path / "copy"
-    shutil.copytree(demo, folder)
-    monkeypatch.setattr(zoo, "DEFAULT", str(student))
-    done = nerfgan("demo", "-o", folder, *settings, "--json")
-    assert done.code == 0, done
-    assert done.err.count("there already") == 3
-    assert json.loads(done.out)["shown"] == "the bundled student student"
-    assert (folder / "index.html").read_text().count("drawn by the bundled student student") == 2
-    assert (folder / "mix.png").read_bytes() != (demo / "mix.png").read_bytes()
 
 
 def test_a_demo_that_is_interrupted(nerfgan, settings, tmp_path: Path, monkeypatch) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from nerfgan_cli.cameras import PRESETS, angles_from_pose
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.header import read_header
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.data.toyheads.traits import COORDINATES
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.generators.drawing import latent
@@ -203,7 +203,7 @@ def test_a_conditioned_teacher(example, tmp_path, monkeypatch):
     program, file = example("conditioned_teacher"), tmp_path / "conditioned.safetensors"
     monkeypatch.setattr(sys, "argv", ["conditioned_teacher.py", str(file)])
     program.main()
-    teacher, made = load_model(find_model(None)), load_model(file)
+    teacher, made = load_model(find_model(TEACHER)), load_model(file)
     camera, place = PRESETS["ffhq"].at(0.4), COORDINATES["backdrop_colour"].start
     z = torch.randn(4, teacher.z_dim)
     z[:, place] = camera.position[:, 0] / (2.7 * 0.3)

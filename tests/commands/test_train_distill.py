@@ -88,6 +88,9 @@ def test_what_is_refused(nerfgan, recipe: Path, tmp_path: Path) -> None:
     nerfgan(*bad, "--views-per-latent", 3).refused(2, "multiple of teacher.views_per_latent")
     file = f"teacher.model={recipe.parent / 'critic.safetensors'}"
     nerfgan(*bad, "--set", file).refused(4, "is a discriminator", "an EG3D model")
+    gone = ("--set", f"data.path={tmp_path / 'gone.zip'}")
+    nerfgan(*bad, *gone).refused(3, "gone.zip: give a folder or a zip of pictures.")
+    nerfgan(*bad, *gone, "--stage", 1).refused(3, "gone.zip", "--set data.kind=spread")
     nerfgan("train", "eg3d-toyheads", "-o", tmp_path / "x", "--stage", 1).refused(
         2, "unknown key train.stage"
     )

@@ -89,13 +89,18 @@ def test_a_run_continues_with_its_own_teacher_only(case: Path, tmp_path: Path) -
     run, moved, other = tmp_path / "run", tmp_path / "moved.safetensors", tmp_path / "other"
     train_run(run, read(case, "train.kimg=0.008"))
     before = sorted(path.name for path in (run / "checkpoints").iterdir())
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"images": 12, "kimg": 0.012}\n')  # beyond the checkpoint
+    texts = [(run / name).read_text() for name in ("recipe.toml", "log.jsonl")]
     save_teacher(other.with_suffix(".safetensors"), 9)
     with pytest.raises(InputError, match=r"the teacher.* is not the one that this run learned"):
         train_run(run, read(case, f"teacher.model={other.with_suffix('.safetensors')}"))
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == before
+    assert [(run / name).read_text() for name in ("recipe.toml", "log.jsonl")] == texts
     moved.write_bytes((case.parent / "teacher.safetensors").read_bytes())
     train_run(run, read(case, f"teacher.model={moved}"))
     assert newest(run)[0].step == 6
+    assert str(moved) in (run / "recipe.toml").read_text()
 
 
 @pytest.mark.parametrize(

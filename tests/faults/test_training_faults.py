@@ -123,6 +123,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
         train_run(folder, recipe)
 
     assert in_child(killed) == KILLED
+    assert (folder / "recipe.toml").is_file()
     assert in_child(lambda: train_run(folder, recipe)) == 0
     assert_same_run(folder, uninterrupted)
     assert not list(folder.rglob("*.tmp"))
@@ -334,6 +335,25 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
+def test_pictures_that_are_not_finite_are_never_saved(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of weights that are: too large."""
+
+    def spoil(average: torch.nn.Module, network: torch.nn.Module, beta: float) -> None:
+        original(average, network, beta)
+        for parameter in average.get_submodule("backbone.mapping").parameters():
+            parameter.data.fill_(3e38)
+
+    original = eg3d_task.follow
+    monkeypatch.setattr(eg3d_task, "follow", spoil)
+    monkeypatch.setattr(loop, "Meter", FiniteMeter)
+    recipe = read(tiny_recipe, "train.snapshot_kimg=0.004")
+    with pytest.raises(DivergedError, match="draws values that are not finite"):
+        train_run(tmp_path / "run", recipe)
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
 def test_a_full_disk_loses_nothing(tiny_recipe: Path, tmp_path: Path) -> None:
     folder, recipe = tmp_path / "run", read(tiny_recipe)
 
@@ -372,8 +392,10 @@ def test_other_pictures_than_before_are_refused(
     data = json.loads((pictures / "dataset.json").read_text())
     data["labels"][0][1], data["labels"][1][1] = data["labels"][1][1], data["labels"][0][1]
     (pictures / "dataset.json").write_text(json.dumps(data))
+    recipe = (folder / "recipe.toml").read_text()
     with pytest.raises(InputError, match="data set is not the one"):
         train_run(folder, read(tiny_recipe, f"data.path={pictures}"))
+    assert (folder / "recipe.toml").read_text() == recipe
 
 
 @pytest.mark.parametrize("workers", [0, 1])

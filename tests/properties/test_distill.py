@@ -1,27 +1,32 @@
 """Distillation: lessons, losses, stages, what learns and what does not, caches, comparisons."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite, pi
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from distill_case import build, read, save_teacher, write_case
+from distill_case import CRITIC, STYLEGAN3, TEACHER, build, read, save_teacher, write_case
 from torch import Tensor, nn
 from training_case import BATCH, newest, train_run
 from training_case import read as read_eg3d
 
 from nerfgan_cli.cameras import PRESETS, angles_from_pose
-from nerfgan_cli.checkpoints.format import load_model, load_network
+from nerfgan_cli.checkpoints.format import load_model, load_network, save_model
 from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.psnr import psnr
+from nerfgan_cli.nn.discriminators import DualDiscriminator
+from nerfgan_cli.nn.stylegan3 import SynthesisLayer
 from nerfgan_cli.training import comparison
 from nerfgan_cli.training.curriculum import Curriculum
 from nerfgan_cli.training.distill import Lesson, consistency_loss, reconstruction_losses, weigh
@@ -33,14 +38,22 @@ from nerfgan_cli.training.estimate import estimate
 from nerfgan_cli.training.heldout import Pair, Pixels
 from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.lessons import lesson_number
-from nerfgan_cli.training.recipe_files import load
+from nerfgan_cli.training.recipe_files import bundled, load
 from nerfgan_cli.training.state import collect
-from nerfgan_cli.training.viewpoints import gaussian, mixed_cameras, spread_cameras
+from nerfgan_cli.training.viewpoints import (
+    FACES,
+    Spread,
+    gaussian,
+    mixed_cameras,
+    spread_cameras,
+    usual_spread,
+)
 
 pytestmark = pytest.mark.usefixtures("quick_training")
 
 CPU = torch.device("cpu")
 ALONE = ("train.stage=1", "train.heldout=0")
+MEAN = "module.generator.renderer_mapping.code_mean"
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +68,8 @@ def same(first: Lesson, second: Lesson) -> bool:
 
 
 def spread(angle: str, count: int = 4000, **changes: float | bool) -> Tensor:
-    values = {"yaw": 0.3, "pitch": 0.155, "uniform": False} | changes
-    cameras = spread_cameras(PRESETS["ffhq"], **values)(count, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    angles = FACES._replace(**changes)  # type: ignore[arg-type]
+    cameras = spread_cameras(PRESETS["ffhq"], angles)(count, torch.Generator().manual_seed(0))
     return angles_from_pose(cameras.cam2world)[("yaw", "pitch").index(angle)]
 
 
@@ -176,11 +189,32 @@ def test_cameras_of_a_spread() -> None:
 
 def test_some_cameras_from_a_wider_box() -> None:
     preset = PRESETS["ffhq"]
-    usual, wide = (spread_cameras(preset, yaw, 0.1, uniform=True) for yaw in (0.1, 1.0))
+    usual, wide = (spread_cameras(preset, Spread(yaw, 0.1, uniform=True)) for yaw in (0.1, 1.0))
     mixed = mixed_cameras(usual, wide, 0.5)(2000, torch.Generator().manual_seed(0))
     far = (angles_from_pose(mixed.cam2world)[0].abs() > 0.1).float().mean()
     assert 0.4 < far < 0.5
     assert mixed_cameras(usual, wide, 0.0) is usual
+
+
+def test_a_share_of_wide_cameras_in_a_recipe(case: Path) -> None:
+    """Beyond 0.7 radians there are no others: 2.25 deviations of 0.3 end there."""
+    settings = ("data.kind=spread", "data.path=none", "teacher.wide_yaw=1.4", *ALONE)
+    for share, far in ((0.0, 0.0), (0.5, 0.25), (1.0, 0.5)):
+        task = build(case, *settings, f"teacher.wide_share={share}", "teacher.wide_pitch=0.1")
+        cameras = task.lessons.cameras(400, torch.Generator().manual_seed(0))
+        yaw, pitch = angles_from_pose(cameras.cam2world)[:2]
+        beyond = yaw.abs() > 0.7
+        assert beyond.float().mean().item() == pytest.approx(far, abs=0.08)
+        assert (pitch[beyond].abs() <= 0.1).all()
+
+
+def test_the_usual_spread_is_that_of_the_domain(case: Path) -> None:
+    assert usual_spread("ffhq", None, None, None) == FACES
+    assert usual_spread("cars", None, 0.2, None) == Spread(pi, 0.2, uniform=True)
+    settings = ("data.kind=spread", "data.path=none", *ALONE)
+    task = build(case, *settings, "model.camera_preset=cars")
+    cameras = task.lessons.cameras(100, torch.Generator().manual_seed(0))
+    assert angles_from_pose(cameras.cam2world)[0].abs().max() > 2.5
 
 
 def test_stage_1_needs_no_pictures(case: Path) -> None:
@@ -496,11 +530,46 @@ def test_raw_pictures_are_shown_as_in_the_teachers_training(case: Path) -> None:
 
 def test_magnitudes_are_followed_while_the_student_learns(case: Path) -> None:
     """Not while the discriminator learns alone."""
-    sizes = ("model.num_layers=4", "model.margin_size=4", "model.channel_base=64")
-    task = build(case, "model.network=stylegan3-t", *sizes, "train.switch_kimg=0.004")
+    task = build(case, *STYLEGAN3, "train.switch_kimg=0.004")
     for step, moves in enumerate((True, False)):
         moved = {key.rpartition(".")[2] for key in changed(task, lambda n=step: task.step(n))}
         assert ("magnitude_ema" in moved) == moves
+
+
+def test_magnitudes_follow_the_mean_over_a_step(case: Path) -> None:
+    """Once, however many slices it has."""
+    task = build(case, *STYLEGAN3, *ALONE)
+    layers = [layer for layer in task.generator.modules() if isinstance(layer, SynthesisLayer)]
+    entered: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
+    for layer in layers:
+        layer.magnitude_ema_beta = 0.25
+        layer.magnitude_ema.fill_(2.0)
+    noting = [
+        layer.register_forward_pre_hook(lambda own, given: entered[own].append(given[0]))
+        for layer in layers
+    ]
+    for index in range(2):
+        task._draw(task.lessons(index))
+    for hook in noting:
+        hook.remove()
+    task.step(0)
+    for layer in layers:
+        energy = torch.cat(entered[layer]).square().mean()
+        torch.testing.assert_close(layer.magnitude_ema, 0.25 * 2 + 0.75 * energy)
+
+
+def test_steps_in_half_precision_stay_finite(case: Path) -> None:
+    """Of both stages, teacher and all."""
+    task = build(case, "train.precision=bf16", "teacher.precision=bf16")
+    dtypes = [
+        {module.compute_dtype for module in network.modules() if hasattr(module, "compute_dtype")}
+        for network in (task.generator, task.teacher, task.adversary.network, task.perceptual)  # type: ignore[union-attr]
+    ]
+    assert all(torch.bfloat16 in found for found in dtypes)
+    for step in range(6):
+        for name, value in task.step(step).items():
+            assert isfinite(float(value)), name
+    assert all(bool(tensor.isfinite().all()) for tensor in collect(task).values())
 
 
 @pytest.mark.parametrize("kind", ["data", "teacher", "half"])
@@ -538,7 +607,25 @@ def test_the_discriminator_starts_as_the_teachers_or_anew(case: Path) -> None:
     )
     fresh = build(case, *settings).modules["discriminator"].state_dict()
     assert fresh["b64.conv0.weight"].shape[0] == 2
-    assert float(build(case, "loss.ada_start=0.25").modules["ada"].state_dict()["pipe.p"]) == 0.25
+
+
+def test_augmentation_goes_on_where_the_teachers_ended(case: Path, tmp_path: Path) -> None:
+    """As the file of its discriminator tells it (point 13)."""
+    critic = tmp_path / "critic.safetensors"
+    recorded = Provenance("critic", training={"augment_p": 0.375})
+    save_model(critic, DualDiscriminator(CRITIC), recorded)
+
+    def first(*settings: str) -> float:
+        return float(build(case, *settings).modules["ada"].state_dict()["pipe.p"])
+
+    named = f"teacher.discriminator={critic}"
+    assert first() == 0
+    assert first("loss.ada_start=0.25") == 0.25
+    assert first(named) == 0.375
+    assert first(named, "loss.ada_start=0.25") == 0.25
+    assert first(named, "loss.augment=none", "loss.ada_target=0.6") == 0
+    scratch = ("loss.discriminator_start=scratch", "model.discriminator.mbstd_group_size=2")
+    assert first(named, *scratch) == 0
 
 
 def test_a_teacher_that_is_a_run_brings_its_discriminator(
@@ -571,6 +658,24 @@ def test_a_run_starts_from_another(case: Path, tmp_path: Path) -> None:
         build(case, f"train.init={first}", f"teacher.model={other}")
     with pytest.raises(WeightsError, match=r"lacks .* that this recipe starts from"):
         build(case, f"train.init={case.parent / 'teacher.safetensors'}")
+
+
+def test_a_student_starts_from_its_own_kind_only(case: Path, tmp_path: Path) -> None:
+    """Where the tensors fit but mean something else; what changes no picture may differ."""
+    run = tmp_path / "run"
+    train_run(run, read(case, *ALONE, "train.kimg=0.004"))
+    file = find_model(str(run))
+    for init, setting, words in (
+        (run, "model.code_input=normalized", r"model\.code_input = 'standardized', .* 'normali"),
+        (file, "model.output_scale=1.0", r"model\.output_scale = 0\.25, and .* has 1\.0: change"),
+        (file, "model.sr_styles=student", r"model\.sr_styles = 'teacher'"),
+        (file, "teacher.raw_resolution=32", r"teacher\.raw_resolution = 16"),
+    ):
+        with pytest.raises(WeightsError, match=words):
+            build(case, *ALONE, f"train.init={init}", setting)
+    free = ("model.camera_preset=cars", "model.margin_size=4")  # StyleGAN2 has no margin
+    task = build(case, *ALONE, f"train.init={file}", *free)
+    assert torch.equal(task.generator.renderer_mapping.code_mean, newest(run)[1][MEAN])
 
 
 def test_what_a_run_leaves(case: Path, tmp_path: Path) -> None:
@@ -613,12 +718,31 @@ def test_a_cache_spares_the_teacher(case: Path, tmp_path: Path) -> None:
     for step in range(2, 6):
         task.step(step)
     assert not asked
-    folders = [
-        build(case, *cached, *ALONE, *settings).lessons.cache.folder  # type: ignore[union-attr]
-        for settings in ((), ("teacher.truncation=0.5",), ("train.seed=1",), ("train.batch_gpu=4",))
-    ]
-    assert folders[0] == task.lessons.cache.folder  # type: ignore[union-attr]
-    assert len(set(folders)) == 4
+    assert task.lessons.cache is not None
+    folders = [task.lessons.cache.folder, cache_folder(case, *cached)]
+    assert folders[0] == folders[1]
+    elsewhere = tmp_path / "other"
+    shutil.copytree(case.parent, elsewhere)
+    save_teacher(elsewhere / "teacher.safetensors", 1, replace(TEACHER, camera_preset="afhq"))
+    others = (
+        ("teacher.truncation=0.5",),
+        ("train.seed=1",),
+        ("train.batch_gpu=4",),
+        ("data.max_images=3",),
+        ("model.camera_preset=cars", "data.kind=spread"),
+        ("data.kind=spread",),
+        ("data.kind=spread", "data.yaw_spread=0.5"),
+        ("loss.image=0",),
+        (f"teacher.model={elsewhere / 'teacher.safetensors'}",),
+    )
+    folders += [cache_folder(case, *cached, *settings) for settings in others]
+    assert len(set(folders)) == len(folders) - 1
+
+
+def cache_folder(case: Path, *settings: str) -> Path:
+    cache = build(case, *ALONE, *settings).lessons.cache
+    assert cache is not None
+    return cache.folder
 
 
 def test_lessons_come_again_in_another_order() -> None:
@@ -645,7 +769,7 @@ def test_comparison_with_held_out_pictures(case: Path) -> None:
     task = build(case, "train.heldout=6")
     assert task.heldout is not None
     before = task.heldout.compare(task.average)
-    assert len(task.heldout.pairs) == 3
+    assert len(task.heldout.pairs) == 6
     assert before.keys() == {"psnr/image", "psnr/raw"}
     perfect = [pair._replace(image=drawn_by(task.average, pair)) for pair in task.heldout.pairs]
     task.heldout.pairs = perfect
@@ -687,6 +811,22 @@ def test_memory_can_be_estimated(case: Path) -> None:
     assert size("loss.perceptual=lpips-vgg", "train.precision=bf16") != size()
 
 
+@pytest.mark.parametrize("distance", ["discriminator", "lpips-vgg"])
+def test_networks_to_learn_from_need_memory_too(case: Path, distance: str) -> None:
+    recipe = read(case, f"loss.perceptual={distance}")
+    task = build_task(recipe, World(torch.device("meta")))
+    assert isinstance(task, DistillTask)
+    assert task.perceptual is not None
+    learning = sum(map(size_of, task.modules.values()))
+    given = size_of(task.teacher) + size_of(task.perceptual)
+    assert min(size_of(task.teacher), size_of(task.perceptual)) > 10_000
+    assert estimate(task).weights == learning + given
+
+
+def size_of(network: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+
+
 @pytest.mark.parametrize("network", ["stylegan3-t", "stylegan2"])
 def test_training_goes_on_after_a_snapshot(case: Path, tmp_path: Path, network: str) -> None:
     """Nothing that a snapshot made without gradients is in the way of the next step."""
@@ -713,7 +853,32 @@ def test_training_goes_on_after_a_snapshot(case: Path, tmp_path: Path, network: 
         (("loss.reals=both",), "use one of data, teacher, half"),
         (("optim.first_betas=[1.0, 0.9]",), r"optim\.first_betas cannot be"),
         (("train.plateau_kimg=0",), r"train\.plateau_kimg of 0 is impossible"),
-        (("teacher.cache_targets=1",), r"teacher\.cache_targets"),
+        (("teacher.cache_targets=1",), r"teacher\.cache_targets of 1 .* slices of 2 .*: use 2 or"),
+        (("teacher.cache_targets=9", "train.batch_gpu=4"), "slices of 4 samples: use 12 or"),
+        (("optim.matrix_lr=-1",), r"optim\.matrix_lr of -1\.0 is impossible"),
+        (("optim.first_lr=-1",), r"optim\.first_lr of -1\.0 is impossible"),
+        (("optim.first_sr_lr=-1",), r"optim\.first_sr_lr of -1\.0 is impossible"),
+        (
+            ("optim.matrix_lr=1", "optim.first_matrix_lr=-1"),
+            r"optim\.first_matrix_lr of -1\.0 is impossible",
+        ),
+        (("optim.warmup_kimg=-1",), r"optim\.warmup_kimg of -1\.0 is impossible"),
+        (("optim.decay_kimg=-1",), r"optim\.decay_kimg of -1\.0 is impossible"),
+        (
+            ("train.batch_gpu=1",),
+            r"in groups of 2: make train\.batch_gpu a multiple of the groups of the teacher's",
+        ),
+        (
+            ("loss.discriminator_start=scratch", "model.discriminator.mbstd_group_size=4"),
+            r"in groups of 4: make .* a multiple of model\.discriminator\.mbstd_group_size",
+        ),
+        (
+            (
+                *("loss.reals=half", "train.batch_gpu=1", "loss.discriminator_start=scratch"),
+                "model.discriminator.mbstd_group_size=1",
+            ),
+            r"cannot halve slices of 1 images: make train\.batch_gpu even",
+        ),
     ],
 )
 def test_impossible_recipes(case: Path, settings: tuple[str, ...], words: str) -> None:
@@ -742,6 +907,16 @@ def test_published_settings(name: str) -> None:
     assert recipe.data.mirror == (name != "distill-shapenetcars128")
 
 
+def test_targets_of_bundled_recipes_are_whole_slices() -> None:
+    counts = []
+    for name in bundled():
+        recipe = resolve(load(name))
+        if isinstance(recipe, DistillRecipe) and recipe.teacher.cache_targets:
+            counts.append(recipe.teacher.cache_targets)
+            assert counts[-1] % (recipe.train.batch_gpu or recipe.train.batch) == 0, name
+    assert len(counts) >= 2
+
+
 ABLATIONS = {  # what of eq. 1 to 3 there is, whether the super-resolution learns, stages
     "lr-l1": ({"features"}, False, 1),
     "lr": ({"features", "raw"}, False, 1),
@@ -763,7 +938,10 @@ def test_ablations_change_what_they_say(name: str) -> None:
     given = {term for term in weights if getattr(recipe.loss, term)}
     assert given - ({"adversarial"} if recipe.train.stage == 1 else set()) == terms
     assert (not recipe.loss.freeze_superresolution, recipe.train.stage) == (learns, stage)
-    kept = replace(
-        recipe, about=base.about, loss=base.loss, train=replace(recipe.train, stage=None)
-    )
-    assert kept == base
+    train, optim = replace(recipe.train, stage=None), recipe.optim
+    if name == "single-stage":  # from the rates of the one stage to those of the other
+        assert optim.at(2).matrix_lr == base.optim.at(1).matrix_lr
+        assert optim.matrix_lr * optim.last_lr == pytest.approx(base.optim.at(2).matrix_lr)
+        assert optim.decay_kimg == train.kimg
+        optim = base.optim
+    assert replace(recipe, about=base.about, loss=base.loss, train=train, optim=optim) == base

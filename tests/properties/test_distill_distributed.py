@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from distill_case import read, write_case
-from test_training_distributed import fork_all  # of this folder
+from distill_case import STYLEGAN3, read, write_case
+from test_training_distributed import (  # of this folder
+    fork_all,
+    gradients_of_each_phase,
+    the_same,
+)
 
+from nerfgan_cli.nn.stylegan3 import SynthesisLayer
 from nerfgan_cli.training.distill_task import DistillTask
 from nerfgan_cli.training.distributed import World
 
@@ -15,9 +20,40 @@ pytestmark = pytest.mark.usefixtures("quick_training")
 # Stage 2 begins by itself after the second step.
 SETTINGS = ("train.switch_kimg=1", "train.plateau=0.99", "train.plateau_kimg=0.004")
 
+# From the start, with rates of 0: `gradients_of_each_phase`.
+BOTH_STAGES = ("train.stage=2", "loss.discriminator_alone_kimg=0")
+STILL = ("optim.lr=0", "optim.sr_lr=0", "optim.discriminator_lr=0")
 
-def test_two_processes_distil_as_one(tmp_path: Path) -> None:
-    """Losses of a step and the switch, from the sums of both."""
+
+@pytest.mark.parametrize("network", [(), STYLEGAN3], ids=["stylegan2", "stylegan3"])
+def test_two_processes_have_the_gradients_of_one(tmp_path: Path, network: tuple[str, ...]) -> None:
+    """And StyleGAN3's average magnitudes."""
+    case = write_case(tmp_path)
+
+    def work(world: World) -> None:
+        settings = (*BOTH_STAGES, *STILL, *network, "train.batch=8", "train.heldout=0")
+        task = DistillTask(read(case, *settings), world)
+        task.initialize(print)
+        for module in task.generator.modules():
+            if isinstance(module, SynthesisLayer):
+                module.magnitude_ema_beta = 0.5  # so that one step tells
+        found = gradients_of_each_phase(task)
+        for name in ("generator", "average"):
+            found |= {f"{name} 0 {key}": x for key, x in task.modules[name].named_buffers()}
+        torch.save(found, tmp_path / f"{world.rank} of {world.size}.pt")
+
+    assert fork_all(1, work) == [0]
+    assert fork_all(2, work) == [0, 0]
+    found = the_same(tmp_path)
+    updates = {name.rpartition(" ")[0] for name in found}
+    assert updates >= {"generator 1", "discriminator 1", "discriminator 2"}
+    magnitudes = [tensor for name, tensor in found.items() if name.endswith("magnitude_ema")]
+    assert all(tensor != 1 for tensor in magnitudes)
+    assert bool(magnitudes) == bool(network)
+
+
+def test_two_processes_change_stages_as_one(tmp_path: Path) -> None:
+    """By the sums of both, after steps that leave them the same weights."""
     case = write_case(tmp_path)
 
     def work(world: World) -> None:

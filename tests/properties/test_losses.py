@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,21 +16,34 @@ from distill_case import RECIPE, read
 from PIL import Image
 from torch import Tensor
 
+from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints import published
+from nerfgan_cli.checkpoints.format import load_network
 from nerfgan_cli.checkpoints.measuring import IMAGENET
 from nerfgan_cli.checkpoints.published import Published, find_or_fetch
-from nerfgan_cli.checkpoints.zoo import weights_folder
+from nerfgan_cli.checkpoints.zoo import TEACHER, find_model, weights_folder
+from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
+from nerfgan_cli.data.toyheads.renderer import draw
 from nerfgan_cli.errors import InputError, WeightsError
+from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.losses.features import smooth_l1
 from nerfgan_cli.losses.imagenet import ImageNetDistance, read_tensors
 from nerfgan_cli.losses.lpips import Lpips
 from nerfgan_cli.losses.perceptual import Perceptual, direction_distance
 from nerfgan_cli.losses.vgg16_l1 import Vgg16L1
-from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.nn.discriminators import (
+    DiscriminatorConfig,
+    DualDiscriminator,
+    SingleDiscriminator,
+)
+from nerfgan_cli.ops.resize import resize
+from nerfgan_cli.training.distill import adversarial_loss
 from nerfgan_cli.training.distill_networks import build_perceptual
+from nerfgan_cli.training.eg3d import Moment, Views
 from nerfgan_cli.training.precision import set_training_precision
 
+CAMERAS = PRESETS["ffhq"].at([-0.3, 0.3])
 SHARED = Path(os.environ.get("NERFGAN_SHARED", Path(__file__).parents[3] / "shared"))
 SQUEEZE = SHARED / "weights" / "backbone" / "squeezenet1_1_features_caffe.pth"
 
@@ -118,6 +132,57 @@ def test_no_pass_of_a_target_is_kept_for_gradients(make: type[Perceptual]) -> No
     distance, pictures = make(), torch.rand(1, 3, 32, 32, requires_grad=True)
     distance(torch.rand(1, 3, 32, 32), pictures).sum()
     assert not distance(torch.rand(1, 3, 32, 32), pictures).requires_grad
+
+
+@pytest.fixture(scope="module")
+def teachers_own() -> SingleDiscriminator:
+    """A trained one, of 128²: random ones have gradients of any size."""
+    network = load_network(find_model(f"{TEACHER}-discriminator"))
+    assert isinstance(network, SingleDiscriminator)
+    return network.requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def heads() -> Tensor:
+    return draw(heads_from_latent(latents(0, np.arange(2))), CAMERAS, 128).image
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp16"])
+def test_gradients_of_a_discriminators_distance_survive(
+    teachers_own: SingleDiscriminator, heads: Tensor, precision: str
+) -> None:
+    """On a GPU, where discriminators have fp16, in which most of these gradients would be 0."""
+    distance = DiscriminatorDistance(deepcopy(teachers_own))
+    drawn = heads.roll(1, dims=3)
+    exact = gradient_of(lambda x: distance(x, heads).mean() / 2, drawn)
+    set_training_precision(distance, precision, torch.device("cuda"))
+    assert alike(gradient_of(lambda x: distance(x, heads).mean() / 2, drawn), exact) > 0.99
+
+
+def test_gradients_of_the_adversarial_loss_survive(
+    teachers_own: SingleDiscriminator, heads: Tensor
+) -> None:
+    """In fp16, with its weight and as one slice of many."""
+    network, moment = deepcopy(teachers_own), Moment(0.0, 0.0, 64, DrawOptions())
+
+    def loss(x: Tensor) -> Tensor:
+        views = Views(x, resize(x, 64))
+        return 0.1 * adversarial_loss(network, views, CAMERAS, moment) / 64
+
+    exact = gradient_of(loss, heads)
+    set_training_precision(network, "auto", torch.device("cuda"))
+    assert network.get_submodule("b128").compute_dtype == torch.float16
+    assert alike(gradient_of(loss, heads), exact) > 0.99
+
+
+def gradient_of(loss: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
+    asked = picture.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(asked), asked)
+    return gradient
+
+
+def alike(first: Tensor, second: Tensor) -> float:
+    return torch.nn.functional.cosine_similarity(first.flatten(), second.flatten(), dim=0).item()
 
 
 def test_features_of_a_discriminator_lead_to_its_logit() -> None:

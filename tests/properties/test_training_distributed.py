@@ -22,6 +22,7 @@ from nerfgan_cli.training.kinds import build_task
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.recipe import Recipe
 from nerfgan_cli.training.run import open_run
+from nerfgan_cli.training.task import Task
 
 pytestmark = pytest.mark.usefixtures("quick_training")
 
@@ -50,20 +51,20 @@ def fork_all(size: int, work: Callable[[World], None]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def gradients_of_each_phase(recipe: Path, world: World, settings: list[str]) -> dict[str, Tensor]:
+def gradients_of_each_phase(task: Task) -> dict[str, Tensor]:
     """All gradients that the updates of the first step take.
 
     Rates of 0: Adam's first step is ± its rate also where rounding alone decides the sign.
     """
     found: dict[str, Tensor] = {}
-    task = build_task(read(recipe, *settings), world)
 
     def watch(name: str, optimizer: torch.optim.Optimizer) -> None:
         updates = count(1)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
         def note(*_: object) -> None:
             update = next(updates)
-            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+            for index, parameter in enumerate(parameters):
                 if parameter.grad is not None:
                     found[f"{name} {update} {index}"] = parameter.grad.clone()
 
@@ -89,22 +90,28 @@ def test_two_processes_have_the_gradients_of_one(
     settings = [*settings, "train.batch=8", "optim.generator_lr=0", "optim.discriminator_lr=0"]
 
     def work(world: World) -> None:
-        found = gradients_of_each_phase(tiny_recipe, world, settings)
+        found = gradients_of_each_phase(build_task(read(tiny_recipe, *settings), world))
         torch.save(found, tmp_path / f"{world.rank} of {world.size}.pt")
 
     assert fork_all(1, work) == [0]
     assert fork_all(2, work) == [0, 0]
-    alone, first, second = (
-        torch.load(tmp_path / f"{who}.pt") for who in ("0 of 1", "0 of 2", "1 of 2")
-    )
-    assert first.keys() == second.keys() == alone.keys()
+    alone = the_same(tmp_path)
     assert {name.rpartition(" ")[0] for name in alone} == {
         *("generator 1", "generator 2", "discriminator 1", "discriminator 2")
     }
-    for name, gradient in alone.items():
+
+
+def the_same(folder: Path) -> dict[str, Tensor]:
+    """What one process saved, after a look at whether both of two saved the same."""
+    alone, first, second = (
+        torch.load(folder / f"{who}.pt") for who in ("0 of 1", "0 of 2", "1 of 2")
+    )
+    assert first.keys() == second.keys() == alone.keys()
+    for name, tensor in alone.items():
         assert torch.equal(first[name], second[name]), name
-        bound = 1e-5 * gradient.abs().max().item()
-        torch.testing.assert_close(first[name], gradient, rtol=1e-5, atol=bound, msg=name)
+        bound = 1e-5 * tensor.abs().max().item()
+        torch.testing.assert_close(first[name], tensor, rtol=1e-5, atol=bound, msg=name)
+    return dict(alone)
 
 
 def run_of(folder: Path, recipe: Recipe, world: World) -> list[str]:

@@ -10,7 +10,7 @@ from training_case import build, read, train_run
 from nerfgan_cli.checkpoints.format import load_model, load_network, save_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import Provenance
-from nerfgan_cli.checkpoints.zoo import DEFAULT, find_model
+from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.training.distill_recipe import Teacher
@@ -18,7 +18,7 @@ from nerfgan_cli.training.recipe_reader import parse_toml
 from nerfgan_cli.training.run import RECIPE
 from nerfgan_cli.training.state import read_state
 from nerfgan_cli.training.teacher import open_discriminator, write_discriminator
-from nerfgan_cli.training.transfer import read_start
+from nerfgan_cli.training.transfer import copy_all_weights, read_start
 
 pytestmark = pytest.mark.usefixtures("quick_training")
 
@@ -106,6 +106,7 @@ def test_the_discriminator_of_a_run_becomes_a_file(
     assert header.provenance.training["kimg"] == 0.004
     found = load_network(file).state_dict()
     _, tensors = read_state(first_run / "checkpoints" / "000000004.state")
+    assert header.provenance.training["augment_p"] == float(tensors["module.ada.pipe.p"])
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, tensors[f"module.discriminator.{name}"].half().float())
     task = build(tiny_recipe, f"train.init_discriminator={file}")
@@ -122,15 +123,33 @@ def test_a_bare_word_is_a_name_before_it_is_a_run(
 ) -> None:
     """Wherever weights are named: as `find_model` has it."""
     monkeypatch.chdir(tmp_path)
-    first_run.rename(tmp_path / DEFAULT)
-    assert "discriminator" not in read_start(DEFAULT, print).networks
-    assert "discriminator" in read_start(f"./{DEFAULT}", print).networks
-    teacher = load_model(find_model(DEFAULT), CPU)
+    first_run.rename(tmp_path / TEACHER)
+    assert "discriminator" not in read_start(TEACHER, print).networks
+    assert "discriminator" in read_start(f"./{TEACHER}", print).networks
+    teacher = load_model(find_model(TEACHER), CPU)
     assert isinstance(teacher, EG3D)
     with pytest.raises(WeightsError, match="has no discriminator"):
-        open_discriminator(Teacher(model=DEFAULT), teacher)
+        open_discriminator(Teacher(model=TEACHER), teacher)
     with pytest.raises(WeightsError, match="looks at 64² and the teacher draws 128²"):
-        open_discriminator(Teacher(model=f"./{DEFAULT}"), teacher)
+        open_discriminator(Teacher(model=f"./{TEACHER}"), teacher)
+
+
+def test_nothing_but_constants_may_be_missing(tiny_recipe: Path) -> None:
+    """Statistics are not: without them, weights mean something else."""
+    task = build(tiny_recipe, "model.discriminator.freeze_layers=1")
+    filters = {"resample_filter"}
+    for network, lost in (
+        (task.generator, "backbone.mapping.w_avg"),
+        (task.generator, "backbone.synthesis.b8.conv0.noise_const"),
+        (task.discriminator, "b64.fromrgb.weight"),  # frozen ones are buffers
+    ):
+        whole = network.state_dict()
+        few = {name: tensor for name, tensor in whole.items() if name.split(".")[-1] not in filters}
+        assert len(few) < len(whole)
+        copy_all_weights(network, few, "few")
+        del few[lost]
+        with pytest.raises(WeightsError, match=rf"few lacks 1 of the weights .*, {lost} among"):
+            copy_all_weights(network, few, "few")
 
 
 def test_weights_of_other_sizes_are_refused(tiny_recipe: Path, first_run: Path) -> None:
