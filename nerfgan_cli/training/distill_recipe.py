@@ -300,5 +300,8 @@ class DistillRecipe(Recipe):
     @property
     def draws_images(self) -> bool:
         """Whether training needs more than raw pictures."""
+        return self.is_adversarial or self.draws_images_in(stage=1)
+
+    def draws_images_in(self, stage: int) -> bool:
         loss = self.loss
-        return bool(self.is_adversarial or loss.image or loss.pixels or loss.consistency)
+        return bool(stage == 2 or loss.image or loss.pixels or loss.consistency)

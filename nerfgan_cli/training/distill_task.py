@@ -162,7 +162,9 @@ class DistillTask(Task):
         numbers: Numbers = {"schedule/stage": float(stage)}
         if since is not None and since < self.recipe.loss.discriminator_alone_kimg * 1000:
             with torch.no_grad():
-                drawn = {index: seen(self._draw(lesson)) for index, lesson in lessons.items()}
+                drawn = {
+                    index: seen(self._draw(lesson, stage)) for index, lesson in lessons.items()
+                }
         else:
             drawn, losses = self._imitate(step, lessons, stage)
             numbers |= losses
@@ -178,10 +180,10 @@ class DistillTask(Task):
         place = step * self.slices.count + index
         return self.lessons(lesson_number(place, self.distinct, self.recipe.train.seed))
 
-    def _draw(self, lesson: Lesson) -> Rendering:
+    def _draw(self, lesson: Lesson, stage: int) -> Rendering:
         student = self.generator
         subject = Subject(lesson.w[:, None].expand(-1, student.num_ws, -1))
-        options = DrawOptions(raw_only=not self.recipe.draws_images)
+        options = DrawOptions(raw_only=not self.recipe.draws_images_in(stage))
         return student.draw(subject, lesson.camera, options, official_raw=True)
 
     def _imitate(
@@ -192,7 +194,7 @@ class DistillTask(Task):
         found: list[dict[str, Tensor]] = []
 
         def loss_of(index: int) -> Tensor:
-            rendering = self._draw(lessons[index])
+            rendering = self._draw(lessons[index], stage)
             critic = None if stage == 1 else self.adversary
             moment = None if critic is None else critic.moment("student", step, index)
             losses = self.losses(rendering, lessons[index], moment)
@@ -273,8 +275,9 @@ class DistillTask(Task):
         lesson = blank_lesson(self.generator, self.slices.size, self.world.device)
         resolution = self.generator.raw_resolution
         moment = None if self.adversary is None else Moment(0.0, 0.0, resolution, DrawOptions())
+        stage = 1 if self.adversary is None else 2
         passes: dict[str, Callable[[], object]] = {
-            "generator": lambda: self.losses(self._draw(lesson), lesson, moment)
+            "generator": lambda: self.losses(self._draw(lesson, stage), lesson, moment)
         }
         if self.adversary is not None and moment is not None:
             critic, exhibit = self.adversary.network, Exhibit(lesson.views, lesson.camera)

@@ -126,7 +126,7 @@ def test_numbers_are_those_of_the_log_and_of_the_measurement(demo: Path) -> None
     assert f"<b>{log[-1]['psnr/image']:.1f} dB</b>" in page
     assert f"{log[-1]['images']:,} pictures in {log[-1]['step']:,} steps" in page
     assert "from 12 pictures on, stage 2" in page
-    for name in ("features", "pixels", "adversarial"):
+    for name in ("features", "adversarial"):
         assert f"{name} <b>{log[-1][f'loss/{name}']:.3g}</b>" in page
         values = [record[f"loss/{name}"] for record in log if f"loss/{name}" in record]
         heights = [height for _, height in curve(page, name)]

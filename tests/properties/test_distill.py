@@ -217,6 +217,19 @@ def test_the_usual_spread_is_that_of_the_domain(case: Path) -> None:
     assert angles_from_pose(cameras.cam2world)[0].abs().max() > 2.5
 
 
+@pytest.mark.parametrize(("settings", "drawn"), [(("loss.image=0",), 0), ((), 1)])
+def test_stage_1_enlarges_only_what_it_compares(case: Path, settings: tuple[str, ...], drawn: int):
+    task = build(case, "train.heldout=0", *settings)
+    calls: list[int] = []
+    task.generator.superresolution.register_forward_hook(lambda *_: calls.append(1))
+    numbers = task.step(0)
+    assert numbers["schedule/stage"] == 1
+    assert len(calls) == drawn * task.slices.count
+    calls.clear()
+    assert task.step(4)["schedule/stage"] == 2
+    assert len(calls) == task.slices.count
+
+
 def test_stage_1_needs_no_pictures(case: Path) -> None:
     task = build(case, "data.kind=spread", "data.path=none", *ALONE)
     assert task.data is None
@@ -394,7 +407,9 @@ def test_gradients_are_those_of_the_weighted_sum(case: Path) -> None:
     total = torch.zeros([])
     for index in range(2):
         lesson = task.lessons(index)
-        losses = task.losses(task._draw(lesson), lesson, task.adversary.moment("student", 0, index))  # type: ignore[union-attr]
+        losses = task.losses(
+            task._draw(lesson, 2), lesson, task.adversary.moment("student", 0, index)
+        )  # type: ignore[union-attr]
         assert set(losses) == {"features", "raw", "image", "adversarial"}
         total = total + weigh(losses, task.recipe.loss) / 2
     for parameter in critic.parameters():
@@ -524,7 +539,7 @@ def test_raw_pictures_are_shown_as_in_the_teachers_training(case: Path) -> None:
     """After the first block, where the super-resolution starts from that very size."""
     task = build(case, "teacher.raw_resolution=32")
     lesson = task.lessons(0)
-    for pictures in (lesson, task._draw(lesson)):
+    for pictures in (lesson, task._draw(lesson, 2)):
         assert not torch.equal(pictures.image_raw, pictures.features[:, :3])
 
 
@@ -549,7 +564,7 @@ def test_magnitudes_follow_the_mean_over_a_step(case: Path) -> None:
         for layer in layers
     ]
     for index in range(2):
-        task._draw(task.lessons(index))
+        task._draw(task.lessons(index), 1)
     for hook in noting:
         hook.remove()
     task.step(0)
