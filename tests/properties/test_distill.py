@@ -230,6 +230,12 @@ def test_stage_1_enlarges_only_what_it_compares(case: Path, settings: tuple[str,
     assert len(calls) == task.slices.count
 
 
+def test_the_card_tells_the_distance_that_is_used(case: Path) -> None:
+    assert build(case).card["perceptual"] == "discriminator"
+    without = build(case, "train.stage=1", "loss.raw=0", "loss.image=0")
+    assert without.card["perceptual"] == "none"
+
+
 def test_stage_1_needs_no_pictures(case: Path) -> None:
     task = build(case, "data.kind=spread", "data.path=none", *ALONE)
     assert task.data is None
