@@ -114,9 +114,7 @@ class SynthesisLayer(nn.Module):
         update_emas: bool = False,
     ) -> Tensor:  # [B, O, H', W']
         if update_emas:
-            with torch.no_grad():
-                energy = x.float().square().mean()
-                self.magnitude_ema.copy_(energy.lerp(self.magnitude_ema, self.magnitude_ema_beta))
+            self.follow(x.detach().float().square().mean())
         if self.spec.is_torgb:
             return self._project(x, self.affine(w))
         spec, taps = self.spec, self.radial_taps
@@ -134,6 +132,11 @@ class SynthesisLayer(nn.Module):
             clamp=self.conv_clamp,
         )
         return y.to(self.compute_dtype)
+
+    @torch.no_grad()
+    def follow(self, energy: Tensor) -> None:  # []
+        """Moves the average of input energies towards this one."""
+        self.magnitude_ema.copy_(energy.lerp(self.magnitude_ema, self.magnitude_ema_beta))
 
     def separate_filter(self, *_: object) -> None:
         """When made and after loading, not in every forward pass; not where there is no data."""

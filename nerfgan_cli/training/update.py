@@ -65,7 +65,7 @@ def following_magnitudes(network: nn.Module, world: World, slices: Slices) -> It
             hook.remove()
     if layers:
         for layer, energy in zip(layers, world.sum(energies), strict=True):
-            layer.magnitude_ema.lerp_(energy, 1 - layer.magnitude_ema_beta)
+            layer.follow(energy)
 
 
 @torch.no_grad()

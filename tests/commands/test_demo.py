@@ -9,10 +9,12 @@ from html import unescape
 from itertools import count, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from cli import start  # of this folder
 from distill_case import write_case
+from PIL import Image
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints import zoo
@@ -20,6 +22,7 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.demo import making, pictures
 from nerfgan_cli.demo.cost import BATCHES, Cost
 from nerfgan_cli.demo.curves import round_numbers
+from nerfgan_cli.demo.drawer import Drawer
 from nerfgan_cli.demo.parts import Part, make_part
 from nerfgan_cli.editing import mix_styles
 from nerfgan_cli.media import tile
@@ -216,6 +219,16 @@ def test_a_part_that_is_interrupted(nerfgan, demo: Path, tmp_path: Path, monkeyp
     assert done.err.count("there already") == 4
     assert str(folder / "run") in (folder / "run" / "recipe.toml").read_text()
     assert str(demo) not in (folder / "run" / "recipe.toml").read_text()
+
+
+def test_the_bundled_student_mixes(demo: Path, tmp_path: Path) -> None:
+    """And not the one of the page. Alike but for how sums are rounded."""
+    pictures.draw_mixtures(Drawer(zoo.find_model(zoo.STUDENT), torch.device("cpu")), tmp_path)
+    for name in json.loads((demo / "mix.json").read_text())["files"]:
+        shown, own = (np.asarray(Image.open(folder / name), int) for folder in (demo, tmp_path))
+        assert shown.shape == own.shape
+        assert np.abs(shown - own).max() <= 3
+    assert shown.std() > 20
 
 
 def test_a_demo_that_is_interrupted(nerfgan, settings, tmp_path: Path, monkeypatch) -> None:

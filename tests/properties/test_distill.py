@@ -67,9 +67,8 @@ def same(first: Lesson, second: Lesson) -> bool:
     return equal and torch.equal(first.camera.label, second.camera.label)
 
 
-def spread(angle: str, count: int = 4000, **changes: float | bool) -> Tensor:
-    angles = FACES._replace(**changes)  # type: ignore[arg-type]
-    cameras = spread_cameras(PRESETS["ffhq"], angles)(count, torch.Generator().manual_seed(0))
+def spread(angle: str, angles: Spread = FACES) -> Tensor:
+    cameras = spread_cameras(PRESETS["ffhq"], angles)(4000, torch.Generator().manual_seed(0))
     return angles_from_pose(cameras.cam2world)[("yaw", "pitch").index(angle)]
 
 
@@ -179,7 +178,7 @@ def test_cameras_of_a_spread() -> None:
     assert spread("yaw").std().item() == pytest.approx(0.932 * 0.3, rel=0.04)
     assert spread("pitch").std().item() == pytest.approx(0.932 * 0.155, rel=0.04)
     assert spread("yaw").abs().max() < 0.3 * 2.25 + 1e-6
-    flat = spread("yaw", uniform=True)
+    flat = spread("yaw", FACES._replace(uniform=True))
     assert flat.abs().max() < 0.3
     assert flat.std().item() == pytest.approx(0.3 / 3**0.5, rel=0.05)
     assert gaussian(torch.tensor([0.0, 0.5, 1.0])).tolist() == pytest.approx(
@@ -409,13 +408,13 @@ def test_gradients_are_those_of_the_weighted_sum(case: Path) -> None:
     weight = task.generator.renderer_mapping.layers[0].weight
     assert weight.grad is not None
     found = weight.grad.clone()
-    critic = task.adversary.network  # type: ignore[union-attr]
+    assert task.adversary is not None
+    critic = task.adversary.network
     total = torch.zeros([])
     for index in range(2):
         lesson = task.lessons(index)
-        losses = task.losses(
-            task._draw(lesson, 2), lesson, task.adversary.moment("student", 0, index)
-        )  # type: ignore[union-attr]
+        moment = task.adversary.moment("student", 0, index)
+        losses = task.losses(task._draw(lesson, 2), lesson, moment)
         assert set(losses) == {"features", "raw", "image", "adversarial"}
         total = total + weigh(losses, task.recipe.loss) / 2
     for parameter in critic.parameters():
@@ -582,9 +581,11 @@ def test_magnitudes_follow_the_mean_over_a_step(case: Path) -> None:
 def test_steps_in_half_precision_stay_finite(case: Path) -> None:
     """Of both stages, teacher and all."""
     task = build(case, "train.precision=bf16", "teacher.precision=bf16")
+    assert task.adversary is not None
+    assert task.perceptual is not None
     dtypes = [
         {module.compute_dtype for module in network.modules() if hasattr(module, "compute_dtype")}
-        for network in (task.generator, task.teacher, task.adversary.network, task.perceptual)  # type: ignore[union-attr]
+        for network in (task.generator, task.teacher, task.adversary.network, task.perceptual)
     ]
     assert all(torch.bfloat16 in found for found in dtypes)
     for step in range(6):
