@@ -40,7 +40,7 @@ from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.published import find
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError, WeightsError
-from nerfgan_cli.generators.contract import Rendering, Subject
+from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.eg3d import PRESETS as TEACHERS
 from nerfgan_cli.generators.precision import choose_device
@@ -138,7 +138,7 @@ def parts_of(task: DistillTask) -> Parts:
     subject = Subject(lesson.w[:, None].expand(-1, student.num_ws, -1))
 
     def draw() -> Rendering:
-        return student.draw(subject, lesson.camera, official_raw=True)
+        return student.draw(subject, lesson.camera, DrawOptions(official_raw=True))
 
     with torch.no_grad():
         drawn = draw()

@@ -42,6 +42,7 @@ from nerfgan_cli.generators.precision import choose_device, set_precision
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PRESETS as STUDENTS
 from nerfgan_cli.generators.student_config import student_config
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 
 SMALL = EG3DConfig(img_resolution=128, channel_max=8, superresolution="SuperresolutionHybrid2X")
 YAW = 0.5  # radians to either side, of the cameras of a batch
@@ -68,19 +69,21 @@ def open_generator(model: str, teacher: str, device: torch.device) -> Generator:
     if model in TEACHERS:
         generator: Generator = EG3D(TEACHERS[model])
     elif model in STUDENTS:
-        generator = Student(student_config(model, sizes_of(teacher)))
+        generator = Student(student_config(model, teacher_of(teacher)))
     else:
         return load_model(find_model(model), device)
     return generator.eval().to(device)
 
 
-def sizes_of(teacher: str) -> EG3DConfig:
-    if teacher in TEACHERS:
-        return TEACHERS[teacher]
-    generator = load_model(find_model(teacher))
-    if not isinstance(generator, EG3D):
-        raise SystemExit(f"{teacher} is no EG3D model: give --teacher another.")
-    return generator.eg3d_config
+def teacher_of(name: str) -> VolumetricGenerator:
+    """A published one without weights, on the device "meta"."""
+    if name in TEACHERS:
+        with torch.device("meta"):
+            return EG3D(TEACHERS[name])
+    generator = load_model(find_model(name))
+    if not isinstance(generator, VolumetricGenerator):
+        raise SystemExit(f"{name} is no volumetric model: give --teacher another.")
+    return generator
 
 
 def title(model: str) -> str:

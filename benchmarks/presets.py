@@ -28,11 +28,10 @@ def main() -> None:
     print("| generator | features → image | GFLOP | parameters, M | activations, MB |")
     print("|---|---|--:|--:|--:|")
     for rays in (64, 128):
-        teacher = TEACHERS[f"ffhq512-{rays}"]
-        for name in ("teacher", *STUDENTS):
-            generator: Generator = (
-                EG3D(teacher) if name == "teacher" else Student(student_config(name, teacher))
-            )
+        teacher = EG3D(TEACHERS[f"ffhq512-{rays}"])
+        students = {name: Student(student_config(name, teacher)) for name in STUDENTS}
+        generators: dict[str, Generator] = {"teacher": teacher, **students}
+        for name, generator in generators.items():
             generator.eval().to("meta")
             total = count(generator, rays)
             print(

@@ -1,15 +1,17 @@
 """Trains variants of a distillation one after the other, and compares them in a table.
 
     python examples/ablations.py --out ABLATIONS --kimg 20
-    python examples/ablations.py --out ABLATIONS --kimg 20 --only paper 9-styles-of-the-student
+    python examples/ablations.py --out ABLATIONS --kimg 20 --only paper views
 
-The list is `ablations.toml`. Each run is what `nerfgan train` makes of its recipe and settings, in
-a folder of its own; all have the same length, their schedules shortened alike, and see the same
-targets again and again, which the teacher draws once. What is finished is skipped and what was
-stopped goes on, so that the same command continues, and a part of the list can be run first. After
-each run the table of all that are finished is written to ABLATIONS/ablations.md. A run that fails
-does not end the others. The columns are explained in `judging.py`; what follows from them is for a
-person to say.
+The list is `ablations.toml`, of losses. Give others by --list: `ablations-architecture.toml`, of
+networks, and `ablations-styles.toml`, of what styles the super-resolution.
+
+Each run is what `nerfgan train` makes of its recipe and settings, in a folder of its own; all have
+the same length, their schedules shortened alike, and see the same targets again and again, which
+the teacher draws once. What is finished is skipped and what was stopped goes on, so that the same
+command continues, and a part of the list can be run first. After each run the table of all that
+are finished is written to ABLATIONS/ablations.md. A run that fails does not end the others. The
+columns are explained in `judging.py`; what follows from them is for a person to say.
 
 Point 1 (which camera w is conditioned on) needs a teacher that is conditioned at all, as the
 bundled one is not. One is made of it, and has a list of its own:
@@ -70,11 +72,11 @@ class Variant(NamedTuple):
 def read_list(arguments: argparse.Namespace) -> tuple[Variant, list[Variant]]:
     """What all are compared with, and the others in their groups."""
     groups = parse_toml(arguments.list.read_text("utf-8"), str(arguments.list))
-    usual = groups.pop("recipe")
+    usual, common = groups.pop("recipe"), groups.pop("settings", [])
 
     def variant(group: str, name: str, stated: str | list[str]) -> Variant:
         recipe, settings = (stated, []) if isinstance(stated, str) else (usual, stated)
-        data = load(recipe, [*arguments.settings, *settings])
+        data = load(recipe, [*common, *arguments.settings, *settings])
         return Variant(group, name, shortened(resolve(data), arguments))
 
     listed = [(group, *item) for group, runs in groups.items() for item in runs.items()]

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.drawing import latent
@@ -36,7 +37,7 @@ from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
 from nerfgan_cli.ops.resize import filtered_resizing
 from nerfgan_cli.training.distill_recipe import DistillRecipe
 from nerfgan_cli.training.feed import open_data
-from nerfgan_cli.training.teacher import open_discriminator, open_teacher, weights_checksum
+from nerfgan_cli.training.teacher import open_discriminator, open_teacher
 
 MANY = 256  # subjects, and real pictures, of `image`, `raw`, `features` and `frechet`
 FEW = 64  # of the others; an even number

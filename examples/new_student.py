@@ -17,9 +17,9 @@ from nerfgan_cli.checkpoints.format import load_model, save_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import Provenance, derived_licence
 from nerfgan_cli.generators.drawing import latent
-from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PRESETS, student_config
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.metrics.cost import parameter_count
 
 
@@ -31,10 +31,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     teacher = load_model(arguments.teacher, torch.device("cpu"))
-    if not isinstance(teacher, EG3D):
-        raise SystemExit(f"{arguments.teacher} is no EG3D generator: give a teacher.")
+    if not isinstance(teacher, VolumetricGenerator):
+        raise SystemExit(f"{arguments.teacher} is no volumetric generator: give a teacher.")
     torch.manual_seed(0)
-    student = Student(student_config(arguments.preset, teacher.eg3d_config))
+    student = Student(student_config(arguments.preset, teacher))
     student.start_from_teacher(teacher)
 
     z, frontal = latent(7, teacher.z_dim).float(), CAMERAS[teacher.camera_preset].frontal()

@@ -13,7 +13,7 @@ EG3D's own pitch is not an angle and has the other sign: `from_official`, `to_of
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import pi, tan
+from math import atan2, pi, tan
 from typing import TypeAlias
 
 import torch
@@ -149,6 +149,10 @@ def focal_from_fov(fov: float) -> float:
     return 0.5 / tan(fov / 2)
 
 
+def fov_from_focal(focal: float) -> float:
+    return 2 * atan2(0.5, focal)
+
+
 def official_focal(fov_degrees: float) -> float:
     """EG3D's formula with its own constants: a field of view across the diagonal, in degrees."""
     return 1 / (tan(fov_degrees * 3.14159 / 360) * 1.414)
@@ -199,6 +203,17 @@ def angles_from_pose(cam2world: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # [B,
     x, y, z = cam2world[:, :3, 3].unbind(dim=1)
     roll = torch.atan2(-cam2world[:, 1, 0], -cam2world[:, 1, 1])
     return torch.atan2(x, z), torch.atan2(y, torch.hypot(x, z)), roll
+
+
+def viewing_angles(cam2world: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # [B, 4, 4] -> [B] × 3
+    """(yaw, pitch, roll) of the direction from which the subject is seen.
+
+    Cameras aim at a pivot off the origin, so that this is not where they stand; pose estimators
+    see this one. `pose_from_angles` with the pivot at the origin has the same rotation.
+    """
+    x, y, z = (-cam2world[:, :3, 2]).unbind(dim=1)
+    roll = torch.atan2(-cam2world[:, 1, 0], -cam2world[:, 1, 1])
+    return torch.atan2(x, z), torch.asin(y.clamp(-1, 1)), roll
 
 
 def from_official(horizontal: Angle, vertical: Angle) -> tuple[Tensor, Tensor]:
@@ -280,16 +295,6 @@ def find_problems(camera: Camera) -> list[tuple[int, str]]:
         for index in bad.nonzero().flatten().tolist():
             problems.setdefault(index, text.format(value[index].item()))
     return sorted(problems.items())
-
-
-def validate(camera: Camera) -> Camera:
-    """The camera itself, or an InputError about the first that cannot be right."""
-    problems = find_problems(camera)
-    if problems:
-        index, problem = problems[0]
-        others = f" ({len(problems) - 1} more are wrong)" if len(problems) > 1 else ""
-        raise InputError(f"camera {index} of {len(camera)}{others}: {problem}.")
-    return camera
 
 
 def _normalize(x: Tensor) -> Tensor:

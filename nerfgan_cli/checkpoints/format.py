@@ -11,10 +11,13 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from nerfgan_cli.checkpoints.container import Entry, Payload
+from nerfgan_cli.checkpoints import delta
+from nerfgan_cli.checkpoints.base import KIND, find_base, read_base
+from nerfgan_cli.checkpoints.checksum import weights_checksum
+from nerfgan_cli.checkpoints.container import Entry
 from nerfgan_cli.checkpoints.header import (
     Header,
     compare_tensors,
@@ -22,23 +25,11 @@ from nerfgan_cli.checkpoints.header import (
     refuse_names,
     write_model,
 )
+from nerfgan_cli.checkpoints.payloads import DTYPES, is_finite, to_payload
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.registry import build, describe
-
-DTYPES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
 
 FACTORIES = (torch.randn, torch.rand, torch.empty, torch.zeros, torch.ones, torch.full)
 BYTES = 4  # of a weight
@@ -52,6 +43,11 @@ def save_model(
     half: bool = False,  # stores weights as float16: half the size, loaded as float32
 ) -> None:
     """Writes a generator or a discriminator; the same model gives the same bytes."""
+    if getattr(model, "offset", None) is not None:
+        raise UsageError(
+            "this model has the offset of an inversion in W+, for which the file of a whole model "
+            "has no place: use the inversion's folder as it is."
+        )
     kind, config = describe(model)
     parameters: dict[str, int] = {}
     for name, parameter in model.named_parameters():
@@ -79,6 +75,8 @@ def load_network(path: Path | str, device: torch.device | str = "cpu") -> nn.Mod
     """The network in the file, a generator or a discriminator, in evaluation mode."""
     path = Path(path)
     header = read_header(path)
+    if header.kind == KIND:
+        return _load_tuned(path, header, device)
     size = sum(entry.numel for entry in header.entries.values()) * BYTES
     with Blank(size, str(path)):
         model = build(header.kind, header.config)
@@ -94,6 +92,19 @@ def load_network(path: Path | str, device: torch.device | str = "cpu") -> nn.Mod
     refuse_names(str(path), broken, "has NaN or infinite values in", "get or train it again")
     model.load_state_dict(tensors)
     return model.to(device).eval()
+
+
+def _load_tuned(path: Path, header: Header, device: torch.device | str) -> Generator:
+    """The base model with what an inversion changed."""
+    base = read_base(path, header)
+    model = load_model(find_base(path, base), device)
+    if weights_checksum(model) != base.checksum:
+        raise WeightsError(
+            f"the model {base.name} is not the one that {path} was tuned from: get that one back, "
+            "or invert the photograph again."
+        )
+    delta.apply(path, header, model)
+    return model
 
 
 class Blank(TorchFunctionMode):
@@ -127,18 +138,3 @@ class Blank(TorchFunctionMode):
             if func in (torch.randn, torch.rand) and "generator" not in kwargs:
                 func = torch.empty
         return func(*args, **kwargs)
-
-
-def is_finite(tensor: Tensor) -> bool:
-    if not tensor.is_floating_point() or not tensor.numel():
-        return True
-    return all(bool(bound.isfinite()) for bound in tensor.aminmax())  # NaN shows in both
-
-
-def to_payload(tensor: Tensor) -> Payload:
-    """A tensor as an array that shares its memory where it can."""
-    tensor = tensor.detach().cpu().contiguous()
-    dtype = DTYPES[tensor.dtype]
-    if tensor.dtype == torch.bfloat16:
-        tensor = tensor.view(torch.int16)
-    return Payload(dtype, tensor.numpy())

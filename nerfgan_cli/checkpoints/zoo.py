@@ -1,4 +1,4 @@
-"""Models by name, file or run folder: where `--model` finds its file.
+"""Models by name, file, run folder or inversion: where `--model` finds its file.
 
 Bundled models are part of the package. Other named weights lie in `$NERFGAN_HOME/weights` (default
 `~/.cache/nerfgan/weights`).
@@ -62,6 +62,8 @@ BUNDLED = {
 }
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT = STUDENT
+# In the folder of an inversion.
+TUNED, UNFINISHED, RESULT = "model.safetensors", "unfinished.state", "result.json"
 
 
 def home() -> Path:
@@ -94,7 +96,7 @@ def is_name(model: str) -> bool:
 
 
 def find_model(model: str | None) -> Path:
-    """The file that is meant: by name, a file, or the newest one of a run folder.
+    """The file that is meant: by name, a file, the newest one of a run, or that of an inversion.
 
     Without a word it is the bundled student.
     """
@@ -103,7 +105,7 @@ def find_model(model: str | None) -> Path:
     if is_name(model):
         return installed(model) or _lacking(model)
     if path.is_dir():
-        return _newest_checkpoint(path)
+        return _tuned_model(path) or _newest_checkpoint(path)
     if path.exists():
         return path
     if path.name == model and path.suffix not in (".safetensors", ".pkl"):
@@ -121,6 +123,17 @@ def _lacking(name: str) -> Path:
     raise WeightsError(f"the weights of {name} are not installed: {ZOO[name].remedy}.")
 
 
+def _tuned_model(folder: Path) -> Path | None:
+    """Of an inversion's folder."""
+    if (folder / TUNED).is_file():
+        return folder / TUNED
+    if (folder / UNFINISHED).is_file():
+        raise WeightsError(
+            f"the inversion {folder} is not finished: go on with the nerfgan invert that began it."
+        )
+    return None
+
+
 def _newest_checkpoint(folder: Path) -> Path:
     """The last checkpoint of a run; their names sort by training time."""
     checkpoints = sorted((folder / "checkpoints").glob("*.safetensors"))
@@ -128,4 +141,6 @@ def _newest_checkpoint(folder: Path) -> Path:
         return checkpoints[-1]
     if (folder / "recipe.toml").exists():
         raise WeightsError(f"the run {folder} has no checkpoint yet: wait for its first snapshot.")
-    raise InputError(f"{folder} is not a run folder: give a run folder or a file.")
+    raise InputError(
+        f"{folder} is not a run folder: give a run folder, an inversion's folder or a file."
+    )

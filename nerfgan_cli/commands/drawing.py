@@ -5,15 +5,21 @@ from math import radians
 from pathlib import Path
 from typing import Any
 
+import typer
+from torch import Tensor
+
 from nerfgan_cli import __version__
 from nerfgan_cli.cameras import PRESETS, CameraPreset, focal_from_fov
 from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.commands.options import DeviceName, PrecisionName
-from nerfgan_cli.commands.parsing import parse_point
+from nerfgan_cli.commands.parsing import parse_point, parse_seeds
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.drawing import Person
 from nerfgan_cli.generators.precision import choose_device, set_precision
+from nerfgan_cli.inversion.extras import take_extras
+from nerfgan_cli.latent_files import PIVOT, Latent, fit_latent, read_latent
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,48 @@ def open_source(model: str | None, device: DeviceName, precision: PrecisionName)
     generator = load_model(path, place).eval().requires_grad_(False)
     resolved = set_precision(generator, precision.value, place)
     return Source(generator, path, place.type, resolved)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Somebody whose codes are in a file. Truncation is for seeds."""
+
+    latent: Latent
+    seed: int = 0  # of random noise
+
+    @property
+    def name(self) -> str:
+        return self.latent.name
+
+    def codes(self, generator: Generator) -> Tensor:  # [1, L, w_dim]
+        return fit_latent(self.latent, generator)
+
+
+def choose_people(
+    model: str | None,
+    seeds: str | None,
+    latent: Path | None,
+    truncation: float,
+    cutoff: int | None,
+) -> list[Person] | list[Known]:
+    """Those of `--seeds` or `--latent`; without either an inversion's own subject, or seed 0."""
+    if seeds is not None and latent is not None:
+        raise UsageError("--seeds and --latent name different people: give one of them.")
+    if latent is None and seeds is None and model is not None:
+        folder = Path(model).expanduser()
+        latent = folder if (folder / PIVOT).is_file() and not is_name(model) else None
+    if latent is not None:
+        return [Known(read_latent(latent.expanduser()))]
+    return [
+        Person(seed, truncation, cutoff) for seed in parse_seeds("0" if seeds is None else seeds)
+    ]
+
+
+def take_in(people: list[Person] | list[Known], generator: Generator) -> None:
+    """Noise images and the like that belong to somebody's codes; says what cannot be taken."""
+    for person in people:
+        for what in take_extras(person.latent, generator) if isinstance(person, Known) else ():
+            typer.echo(f"{person.name} is drawn without {what}", err=True)
 
 
 def choose_preset(

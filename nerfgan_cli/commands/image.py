@@ -1,7 +1,7 @@
 """`nerfgan image`: pictures of seeds from chosen cameras, one by one or as a sheet."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from json import dumps
@@ -15,12 +15,24 @@ from tqdm import tqdm
 
 from nerfgan_cli.cameras import Camera
 from nerfgan_cli.commands import options as o
-from nerfgan_cli.commands.drawing import choose_preset, open_source, require
-from nerfgan_cli.commands.parsing import is_folder, parse_angles, parse_batch, parse_seeds
+from nerfgan_cli.commands.drawing import (
+    choose_people,
+    choose_preset,
+    open_source,
+    require,
+    take_in,
+)
+from nerfgan_cli.commands.parsing import is_folder, parse_angles, parse_batch
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
-from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
+from nerfgan_cli.generators.drawing import (
+    Person,
+    Sitter,
+    choose_batch,
+    draw_views,
+    prepare_subject,
+)
 from nerfgan_cli.media import Picture, captioned_grid, pictures_of, write_png
 
 STEEPEST = 89.0  # degrees of pitch; straight from above no picture is upright
@@ -44,7 +56,8 @@ class Layout:
 
 def command(
     model: o.Model = None,
-    seeds: o.Seeds = "0",
+    seeds: o.Seeds = None,
+    latent: o.LatentFile = None,
     yaw: Annotated[str, typer.Option(metavar="D,...", help="Degrees, to the right.")] = "0",
     pitch: Annotated[str, typer.Option(metavar="D,...", help="Degrees, upwards.")] = "0",
     roll: Annotated[str, typer.Option(metavar="D,...", help="Degrees of tilt.")] = "0",
@@ -72,12 +85,12 @@ def command(
     device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
-    """Draws each seed from each camera.
+    """Draws each seed, or whom a latent says, from each camera.
 
     A comma list of angles gives several views: every yaw with every pitch and roll. A sheet has a
     row per seed and a column per view. A JSON file beside the pictures says what they show.
     """
-    people = [Person(seed, truncation, truncation_cutoff) for seed in parse_seeds(seeds)]
+    people = choose_people(model, seeds, latent, truncation, truncation_cutoff)
     yaws = parse_angles("--yaw", yaw)
     pitches = parse_angles("--pitch", pitch, STEEPEST)
     views = [View(*angles) for angles in product(pitches, parse_angles("--roll", roll), yaws)]
@@ -89,10 +102,11 @@ def command(
         ray_chunk=ray_chunk,
     )
     shown = [(person, view) for person in people for view in views]
-    layout = lay_out(out, grid, [person.seed for person in people], len(views))
+    layout = lay_out(out, grid, people, len(views))
     with replacing(layout.notes) as notes_file:  # tells at once if the folder cannot be written to
         source = open_source(model, device, precision)
         require(source, what.value)
+        take_in(people, source.generator)
         pitch_list, roll_list, yaw_list = (list(angles) for angles in zip(*views, strict=True))
         preset = choose_preset(source.generator, radius, fov, pivot)
         cameras = preset.at(yaw_list, pitch_list, roll_list)
@@ -123,25 +137,29 @@ def command(
     o.print_result(notes, f"wrote {o.counted(len(shown), 'picture')} to {out}", json)
 
 
-def lay_out(out: str, grid: bool | None, seeds: list[int], views: int) -> Layout:
+def lay_out(out: str, grid: bool | None, people: Sequence[Sitter], views: int) -> Layout:
     """The files for all pictures: one sheet, or one file for each."""
     path = Path(out)
     if not is_folder(out, ".png"):
-        if grid is False and len(seeds) * views > 1:
-            raise UsageError(f"{len(seeds) * views} separate pictures need a folder: give -o one.")
+        if grid is False and len(people) * views > 1:
+            raise UsageError(f"{len(people) * views} separate pictures need a folder: give -o one.")
         return Layout([path], path.with_name(f"{path.name}.json"))
     if grid:
         return Layout([path / "grid.png"], path / "grid.png.json")
-    names = [f"seed{seed:04d}" for seed in seeds]
+    names = [file_name(person) for person in people]
     if views > 1:
         names = [f"{name}-view{view:02d}" for name in names for view in range(views)]
     return Layout([path / f"{name}.png" for name in names], path / "pictures.json")
 
 
+def file_name(person: Sitter) -> str:
+    return f"seed{person.seed:04d}" if isinstance(person, Person) else Path(person.name).name
+
+
 @torch.inference_mode()
 def draw_people(
     generator: Generator,
-    people: list[Person],
+    people: Sequence[Sitter],
     cameras: Camera,
     options: DrawOptions,
     what: str,
@@ -161,9 +179,9 @@ def count_columns(people: int, views: int, yaws: int) -> int:
     return yaws if people == 1 and yaws > 1 else views
 
 
-def caption(person: Person, view: View, views: list[View]) -> str:
+def caption(person: Sitter, view: View, views: list[View]) -> str:
     """The seed, and those angles that are not the same in all views or not 0."""
-    parts = [f"seed {person.seed}"]
+    parts = [person.name]
     for name in ("yaw", "pitch", "roll"):
         angle = getattr(view, name)
         if angle or any(getattr(other, name) != angle for other in views):
@@ -171,7 +189,8 @@ def caption(person: Person, view: View, views: list[View]) -> str:
     return "  ".join(parts)
 
 
-def describe(person: Person, view: View, camera: Camera) -> dict[str, Any]:
+def describe(person: Sitter, view: View, camera: Camera) -> dict[str, Any]:
     """One picture, for programs: angles in degrees, the camera as its 25-number label."""
     angles = {name: round(degrees(angle), 6) for name, angle in view._asdict().items()}
-    return {"seed": person.seed, **angles, "camera": camera.label[0].tolist()}
+    who = {"seed": person.seed} if isinstance(person, Person) else {"latent": person.name}
+    return {**who, **angles, "camera": camera.label[0].tolist()}

@@ -1,20 +1,24 @@
 """`nerfgan info`: what a model is, where it came from and what its licence asks."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nerfgan_cli.checkpoints.base import KIND, read_base
 from nerfgan_cli.checkpoints.conversion import describe_official
 from nerfgan_cli.checkpoints.header import Header, read_header
 from nerfgan_cli.checkpoints.official import OfficialCheckpoint, read_official
 from nerfgan_cli.checkpoints.provenance import OFFICIAL_TERMS
 from nerfgan_cli.checkpoints.sniff import sniff
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.checkpoints.zoo import RESULT, find_model
 from nerfgan_cli.commands.options import MODEL_HELP, Json, print_result
+from nerfgan_cli.errors import InputError
 
 KINDS = {
     "eg3d": "EG3D, a volumetric generator (teacher)",
+    KIND: "a model that nerfgan invert tuned to a photograph, stored as what it changed",
     "student": "a convolutional renderer distilled from a volumetric generator",
     "discriminator": "a discriminator, for training",
 }
@@ -36,7 +40,7 @@ def command(
 
 def of_model(path: Path, header: Header) -> dict[str, Any]:
     """A file of ours."""
-    return {
+    result = {
         "file": str(path),
         "bytes": path.stat().st_size,
         "format": "nerfgan",
@@ -44,6 +48,29 @@ def of_model(path: Path, header: Header) -> dict[str, Any]:
         "provenance": header.provenance.to_json(),
         "licence": header.provenance.licence,
     }
+    return result | of_inversion(path, header) if header.kind == KIND else result
+
+
+def of_inversion(path: Path, header: Header) -> dict[str, Any]:
+    """What a tuned model was tuned from, and what its folder says of the likeness."""
+    base = read_base(path, header)
+    kind, config = header.config.get("kind"), header.config.get("config")
+    sizes = config if isinstance(config, dict) else {}
+    found = {
+        "base": base.name,
+        "base_kind": kind,
+        "image_resolution": sizes.get("img_resolution"),
+        "raw_resolution": sizes.get("raw_resolution"),
+    }
+    report = path.parent / RESULT
+    if not report.is_file():
+        return found
+    try:
+        told = json.loads(report.read_text("utf-8"))
+        inversion = {key: told[key] for key in ("name", "space", "latent", "projected", "tuned")}
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{report} is damaged: invert the photograph again.") from error
+    return found | {"inversion": inversion}
 
 
 def of_checkpoint(path: Path, checkpoint: OfficialCheckpoint) -> dict[str, Any]:
@@ -89,6 +116,7 @@ def as_text(result: dict[str, Any]) -> str:
         lines.append(("next", "nerfgan convert turns it into a file that can be drawn from"))
     else:
         lines += [("kind", KINDS.get(result["kind"], result["kind"])), ("size", size(result))]
+        lines += inversion_lines(result)
         lines += architecture_lines(result) + provenance_lines(result["provenance"])
     lines.append(("licence", result["licence"] or NO_TERMS))
     return "\n".join(f"{name:<18}{value}" for name, value in lines)
@@ -116,6 +144,22 @@ def architecture_lines(network: dict[str, Any]) -> list[tuple[str, str]]:
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None:
             lines.append((name.rpartition(".")[2].replace("_", " "), str(value)))
+    return lines
+
+
+def inversion_lines(result: dict[str, Any]) -> list[tuple[str, str]]:
+    if "base" not in result:
+        return []
+    lines = [("base", f"{result['base']}, {KINDS.get(result['base_kind'], result['base_kind'])}")]
+    if "inversion" in result:
+        told = result["inversion"]
+        decibels = "pivot {} dB, tuned {} dB".format(
+            *(
+                ", ".join(f"{value:.2f}" for value in told[stage]["psnr"])
+                for stage in ("projected", "tuned")
+            )
+        )
+        lines += [("subject", told["name"]), ("latent", told["latent"]), ("likeness", decibels)]
     return lines
 
 

@@ -5,6 +5,7 @@ A command takes them as parameters: `def command(model: Model = None, json: Json
 
 import json
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -52,7 +53,8 @@ class Noise(str, Enum):
 
 
 MODEL_HELP = (
-    "A model: its name, a file or a run folder (as ./NAME if a model has that name too). "
+    "A model: its name, a file, a run folder or an inversion's (as ./NAME if a model has that name "
+    "too). "
     "Without one, the bundled student."
 )
 
@@ -65,8 +67,21 @@ Model = Annotated[
 
 # Of the commands that draw.
 Seeds = Annotated[
-    str,
-    typer.Option("--seeds", "--seed", metavar="SEEDS", help="Whom to draw: 7 or 0-15 or 0,3,8-11."),
+    str | None,
+    typer.Option(
+        "--seeds",
+        "--seed",
+        metavar="SEEDS",
+        help="Whom to draw: 7 or 0-15 or 0,3,8-11. Else an inversion's own subject, or seed 0.",
+    ),
+]
+LatentFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--latent",
+        metavar="FILE",
+        help="Whom to draw instead of seeds: a file of a latent, or an inversion's folder.",
+    ),
 ]
 Truncation = Annotated[
     float,

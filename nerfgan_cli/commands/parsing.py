@@ -44,6 +44,17 @@ def parse_point(option: str, text: str) -> tuple[float, float, float]:
     return point[0], point[1], point[2]
 
 
+def parse_region(option: str, text: str) -> tuple[float, float, float, float]:
+    """ "0.3,0,0.7,0.4": left, top, right and bottom, in shares of the picture."""
+    sides = _numbers(text)
+    if len(sides) != 4 or not (0 <= sides[0] < sides[2] <= 1 and 0 <= sides[1] < sides[3] <= 1):
+        raise UsageError(
+            f"{option} {text!r} is no region: write its left, top, right and bottom in shares of "
+            "the picture, as in 0.3,0,0.7,0.4."
+        )
+    return sides[0], sides[1], sides[2], sides[3]
+
+
 def parse_batch(text: str) -> int | None:
     """A number of views, or None for "auto"."""
     if text == "auto":

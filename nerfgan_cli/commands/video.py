@@ -1,7 +1,7 @@
 """`nerfgan video`: the camera moves around seeds, in a loop without a seam."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from json import dumps
 from math import ceil, radians, sqrt
@@ -16,12 +16,18 @@ from tqdm import tqdm
 from nerfgan_cli.camera_paths import ellipse, official_orbit, swing
 from nerfgan_cli.cameras import Camera, CameraPreset
 from nerfgan_cli.commands import options as o
-from nerfgan_cli.commands.drawing import choose_preset, open_source, require
-from nerfgan_cli.commands.parsing import parse_batch, parse_file, parse_seeds
+from nerfgan_cli.commands.drawing import (
+    choose_people,
+    choose_preset,
+    open_source,
+    require,
+    take_in,
+)
+from nerfgan_cli.commands.parsing import parse_batch, parse_file
 from nerfgan_cli.encoder import even_sides, video_writer
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
-from nerfgan_cli.generators.drawing import Person, Subjects, choose_batch, draw_views
+from nerfgan_cli.generators.drawing import Person, Sitter, Subjects, choose_batch, draw_views
 from nerfgan_cli.media import Picture, enlarge, pictures_of, tile
 
 DEFAULT_YAW_RANGE = 30.0  # degrees
@@ -38,7 +44,8 @@ class Panel(NamedTuple):
 
 def command(
     model: o.Model = None,
-    seeds: o.Seeds = "0",
+    seeds: o.Seeds = None,
+    latent: o.LatentFile = None,
     path: Annotated[
         o.CameraPath, typer.Option(help="To and fro, or around an ellipse.")
     ] = o.CameraPath.sweep,
@@ -77,7 +84,7 @@ def command(
     device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
-    """Draws a video (MP4, H.264) in which the camera moves around each seed.
+    """Draws a video (MP4, H.264) in which the camera moves around each seed, or a latent's subject.
 
     A sweep swings by the yaw range to either side, then by the pitch range up and down; without a
     range, by 30 degrees of yaw. An orbit runs along the ellipse of both ranges; without a range,
@@ -85,7 +92,7 @@ def command(
     says what it shows.
     """
     file = parse_file(out, ".mp4")
-    people = [Person(seed, truncation, truncation_cutoff) for seed in parse_seeds(seeds)]
+    people = choose_people(model, seeds, latent, truncation, truncation_cutoff)
     size = parse_batch(batch)
     options = DrawOptions(
         resolution=resolution,
@@ -104,6 +111,7 @@ def command(
         panels = []
         for source, own in zip(sources, fit_resolution(generators, options), strict=True):
             require(source, what.value)
+            take_in(people, source.generator)
             preset = choose_preset(source.generator, radius, fov, pivot)
             cameras = choose_path(preset, path.value, frames, yaw_range, pitch_range)
             panels.append(Panel(source.generator, cameras, own, size))
@@ -116,7 +124,8 @@ def command(
         notes = sources[0].notes() | {
             "file": str(file),
             "side_by_side": str(sources[1].path) if side_by_side is not None else None,
-            "seeds": [person.seed for person in people],
+            "people": [person.name for person in people],
+            "seeds": [person.seed for person in people if isinstance(person, Person)],
             "what": what.value,
             "truncation": truncation,
             "truncation_cutoff": truncation_cutoff,
@@ -157,7 +166,7 @@ def fit_resolution(generators: list[Generator], options: DrawOptions) -> list[Dr
 
 
 @torch.inference_mode()
-def draw_frames(panels: list[Panel], people: list[Person], what: str) -> Iterator[Picture]:
+def draw_frames(panels: list[Panel], people: Sequence[Sitter], what: str) -> Iterator[Picture]:
     """Frame by frame, all people as all models draw them.
 
     Cell by cell for as many frames as are drawn at once: what is in memory is these frames, and the
@@ -176,7 +185,7 @@ def draw_frames(panels: list[Panel], people: list[Person], what: str) -> Iterato
 
 def draw_cell(
     panel: Panel,
-    person: Person,
+    person: Sitter,
     subjects: Subjects,
     start: int,  # number of the first frame
     what: str,

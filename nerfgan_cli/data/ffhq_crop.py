@@ -23,6 +23,7 @@ STANDARD = np.array(  # of the mean face, x right, y up, z towards the viewer, i
     ]
 )
 RESCALE = 300.0  # pixels of one face unit in the resized picture
+LEAST_SCALE = 1.0  # pixels of the picture per face unit: less is no face
 TARGET, CROP = 1024, 700  # sides in it: of a first square, and of its middle that is kept
 
 
@@ -41,24 +42,35 @@ def fit_points(points: Points, height: int) -> Fit:  # [5, 2], y down
     design = np.concatenate([STANDARD, np.ones((5, 1))], axis=1)
     solution = np.linalg.lstsq(design, upward, rcond=None)[0]  # [4, 2]
     scale = float(np.linalg.norm(solution[:3], axis=0).mean())
-    if not scale > 0:
+    if not scale > LEAST_SCALE:
         raise InputError("the five landmarks are one point: find them anew.")
     return Fit(scale, solution[3])
 
 
+class Layout(NamedTuple):
+    """Where EG3D's square lies in the resized picture, with the release's rounding."""
+
+    fit: Fit
+    resized: tuple[int, int]  # width and height of the whole picture
+    left_top: tuple[int, int]  # of the first square, of `TARGET`
+
+
+def layout_of_points(points: Points, width: int, height: int) -> Layout:  # [5, 2]
+    fit = fit_points(points, height)
+    zoom = RESCALE / fit.scale
+    x, y = fit.offset
+    resized = int(width * zoom), int(height * zoom)
+    left = resized[0] / 2 - TARGET / 2 + (x - width / 2) * zoom
+    top = resized[1] / 2 - TARGET / 2 + (height / 2 - y) * zoom
+    return Layout(fit, resized, (int(left), int(top)))
+
+
 def crop_of_points(points: Points, width: int, height: int) -> Framing:  # [5, 2]
-    """The square that EG3D keeps, with the release's rounding to whole pixels.
+    """The square that EG3D keeps.
 
     It resizes, cuts, and resizes again; the square here is the same, for a single resizing.
     """
-    scale, (x, y) = fit_points(points, height)
-    zoom = RESCALE / scale
-    resized = np.trunc(np.array([width, height]) * zoom)
-    corner = np.trunc(
-        [
-            resized[0] / 2 - TARGET / 2 + (x - width / 2) * zoom,
-            resized[1] / 2 - TARGET / 2 + (height / 2 - y) * zoom,
-        ]
-    )
-    left, top = (corner + (TARGET - CROP) // 2) * np.array([width, height]) / resized
-    return Framing(0, float(left), float(top), CROP / zoom)
+    layout = layout_of_points(points, width, height)
+    corner = np.array(layout.left_top) + (TARGET - CROP) // 2
+    left, top = corner * np.array([width, height]) / layout.resized
+    return Framing(0, float(left), float(top), CROP / RESCALE * layout.fit.scale)

@@ -1,5 +1,6 @@
 """Picture files: what may be one, what is wrong with one, and how any becomes RGB."""
 
+import warnings
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -26,6 +27,8 @@ DEEP_MODES = ("I", "F")
 
 Colour: TypeAlias = tuple[int, int, int]
 
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Pillow's bound is above ours
+
 
 class BadPictureError(Exception):
     """A file that is no usable picture; says what is wrong and what to do."""
@@ -41,6 +44,8 @@ def open_picture(data: bytes | IO[bytes]) -> Image.Image:
     """The header of a picture; its pixels are decoded when they are needed."""
     try:
         image = Image.open(BytesIO(data) if isinstance(data, bytes) else data)
+    except Image.DecompressionBombError as error:
+        raise BadPictureError("it has more than 178 million pixels: shrink it") from error
     except Exception as error:  # damaged files make Pillow's readers fail in all sorts of ways
         raise BadPictureError(f"it is no picture ({_reason(error)}): replace it") from error
     if image.width * image.height > LARGEST:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.contract import DrawOptions, Generator, Subject
 from nerfgan_cli.generators.drawing import choose_batch, draw_views, latent
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.media import Picture, pictures_of
@@ -39,7 +39,10 @@ class Drawer:
     @torch.inference_mode()
     def views(self, ws: Tensor, cameras: Camera) -> Iterator[Picture]:  # [1, L, w_dim]
         """One person, from each camera."""
-        subject = self.generator.prepare(ws, self.options)
+        yield from self.draw(self.generator.prepare(ws, self.options), cameras)
+
+    @torch.inference_mode()
+    def draw(self, subject: Subject, cameras: Camera) -> Iterator[Picture]:
         batch = choose_batch(self.generator)
         for rendering in draw_views(self.generator, subject, cameras, self.options, batch):
             yield from pictures_of(rendering, "image")

@@ -5,13 +5,13 @@ from math import radians
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from nerfgan_cli.camera_paths import swing
 from nerfgan_cli.demo.drawer import TRUNCATION, Drawer
 from nerfgan_cli.demo.parts import Note, followed
-from nerfgan_cli.editing import interpolate_styles, mix_styles
+from nerfgan_cli.editing.walks import spline
 from nerfgan_cli.encoder import video_writer
+from nerfgan_cli.generators.contract import Subject
 from nerfgan_cli.media import tile, write_png
 
 YAWS = (-30.0, -15.0, 0.0, 15.0, 30.0)  # degrees
@@ -55,7 +55,7 @@ def film_turn(teacher: Drawer, student: Drawer, folder: Path) -> Note:
 def film_walk(drawer: Drawer, folder: Path) -> Note:
     """From person to person and back to the first, from several sides at once."""
     times = torch.arange(WALK_FRAMES) * (len(WALKERS) / WALK_FRAMES)
-    walk = interpolate_styles(drawer.styles(WALKERS), times)
+    walk = spline(drawer.styles(WALKERS), closed=True)(times)
     cameras = drawer.cameras(WALK_YAWS)
     with video_writer(folder / "walk.mp4", FRAMES_PER_SECOND) as write:
         for ws in followed(torch.split(walk, 1), WALK_FRAMES, "frame"):
@@ -66,18 +66,18 @@ def film_walk(drawer: Drawer, folder: Path) -> Note:
 
 def draw_mixtures(drawer: Drawer, folder: Path) -> Note:
     """Rows lend the early layers of a picture, columns the late ones; both are drawn alone too."""
-    camera = drawer.cameras([0.0])
-    count = drawer.generator.num_ws
+    camera, generator = drawer.cameras([0.0]), drawer.generator
+    count = generator.mixing_layers
     layers = range(count // 2, count)
     rows, columns = (torch.split(drawer.styles(seeds), 1) for seeds in (SHAPES, COLOURS))
-    mixed = [mix_styles(row, column, layers) for row in rows for column in columns]
 
-    def write(name: str, people: Iterable[Tensor], across: int) -> None:
-        pictures = [picture for ws in people for picture in drawer.views(ws, camera)]
+    def write(name: str, people: Iterable[Subject], across: int) -> None:
+        pictures = [picture for person in people for picture in drawer.draw(person, camera)]
         write_png(tile(pictures, across), folder / name)
 
-    write("mix-rows.png", rows, 1)
-    write("mix-columns.png", columns, len(columns))
+    write("mix-rows.png", map(generator.prepare, rows), 1)
+    write("mix-columns.png", map(generator.prepare, columns), len(columns))
+    mixed = (generator.mix(row, column, layers) for row in rows for column in columns)
     write("mix.png", mixed, len(columns))
     files = ["mix-rows.png", "mix-columns.png", "mix.png"]
     facts = {"layers": [layers.start, layers.stop - 1], "truncation": TRUNCATION}

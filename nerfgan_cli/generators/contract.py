@@ -8,6 +8,7 @@
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from nerfgan_cli.cameras import Camera
 from nerfgan_cli.errors import UsageError
+from nerfgan_cli.nn.decoder import Decoded
+from nerfgan_cli.nn.mapping import MappingNetwork, exchange_layers
 
 NOISE_MODES = ("const", "random", "none")
 DEFAULT_RAY_CHUNK = 8192  # rays that are in memory at once
@@ -33,21 +36,34 @@ class Subject(NamedTuple):
 
     ws: Tensor  # [B, L, w_dim]
     planes: Tensor | None = None  # [B, 3, C, H, W], volumetric generators only
+    donor: Tensor | None = None  # [B, L, w_dim], who lends some layers: of a student's `mix`
+    lent: Tensor | None = None  # [mixing_layers], whether a layer is the donor's
+
+
+class StyleMap(NamedTuple):
+    """The linear part of the way from a style code to the style of one layer."""
+
+    row: int  # of ws, that the layer listens to
+    matrix: Tensor  # [styles, w_dim]
 
 
 @dataclass(frozen=True)
 class DrawOptions:
     """How to draw.
 
-    A generator without noise, rays or samples ignores what concerns them. It refuses a resolution
-    that it cannot draw: `Generator.any_resolution` tells.
+    A generator without noise, rays, samples or super-resolution ignores what concerns them. It
+    refuses a resolution that it cannot draw: `Generator.any_resolution` tells.
     """
 
     resolution: int | None = None  # side of the feature image, in rays; None: the model's own
     raw_only: bool = False  # no super-resolution: `image` is `image_raw`
+    # `image_raw` is what the official program returns and has shown to the discriminator: some of
+    # its super-resolutions add their first toRGB to it in place. `features` never change.
+    official_raw: bool = False
     noise_mode: str = "const"  # of the backbone's noise images
     ray_chunk: int = DEFAULT_RAY_CHUNK  # bounds the memory of volume rendering
     depth_multiplier: float = 1.0  # scales the samples per ray, coarse and fine
+    recompute: bool = False  # chunks of rays are rendered again for their gradients: less memory
     generator: torch.Generator | None = None  # draws jitter and noise; None: jitter at mid-bin
 
     def __post_init__(self) -> None:
@@ -67,7 +83,7 @@ DEFAULT_OPTIONS = DrawOptions()
 class Generator(nn.Module, ABC):
     """Base of all generators. Subclasses set the attributes below and implement the methods."""
 
-    kind: str  # "eg3d", "mimic3d", "student": names the architecture in a checkpoint
+    kind: str  # "eg3d", "mimic3d", "student": names the architecture in a checkpoint (`registry`)
     z_dim: int
     w_dim: int
     num_ws: int  # L, the rows of ws
@@ -76,7 +92,9 @@ class Generator(nn.Module, ABC):
     camera_preset: str  # a key of `cameras.PRESETS`: pivot, radius and focal length of the domain
     any_resolution: bool = False  # the options' resolution is free; else only `raw_resolution`
     has_depth: bool = False  # `Rendering.depth` is given
-    has_density: bool = False  # `density(subject, points)` can be asked (meshes)
+    has_density: bool = False  # `sample` can be asked (meshes)
+    density_side: float = 1.0  # of the cube about the origin that the subject is in
+    rows_differ: bool = True  # each row of ws drives layers of its own; else the first drives all
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -91,6 +109,48 @@ class Generator(nn.Module, ABC):
         truncation_cutoff: int | None = None,
     ) -> Tensor:  # [B, L, w_dim]
         """Style codes of a latent."""
+
+    @abstractmethod
+    def latent_space(self) -> MappingNetwork:
+        """What makes style codes: generators that share it understand each other's."""
+
+    @property
+    def mixing_layers(self) -> int:
+        """How many layers `mix` can exchange: the rows of ws, or a student's own."""
+        return self.num_ws
+
+    def mix(
+        self,
+        ws: Tensor,  # [B, L, w_dim]
+        donor: Tensor,  # [B, L, w_dim]
+        layers: Sequence[int],  # of `mixing_layers`, that are the donor's
+        options: DrawOptions = DEFAULT_OPTIONS,
+    ) -> Subject:
+        """A subject with some layers of another (Karras et al. 2019, section 3.1)."""
+        return self.prepare(exchange_layers(ws, donor, layers), options)
+
+    def style_maps(self) -> list[StyleMap]:
+        """Of the layers that draw a subject, in their order; empty where there are none."""
+        return []
+
+    def layer_codes(self, ws: Tensor, camera: Camera) -> Tensor | None:  # [B, rows, w_dim]
+        """What drives its layers, if that is made of ws and the camera; None: ws itself."""
+        return None
+
+    def set_offset(self, offset: Tensor) -> bool:  # [1, rows, w_dim]
+        """From now on added to `layer_codes`, of everybody; False: it has no layers of that kind.
+
+        It is what an inversion in W+ finds.
+        """
+        return False
+
+    def noise_images(self) -> dict[str, Tensor]:  # each [H, W]
+        """Buffers, by name, that noise mode "const" adds to features: a part of who is drawn."""
+        return {}
+
+    def sample(self, subject: Subject, points: Tensor) -> Decoded:  # [B, N, 3] in the world
+        """Density before its activation and colours at points, where `has_density`."""
+        raise UsageError("this model has no volume to look into: use a volumetric one.")
 
     @abstractmethod
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:

@@ -7,6 +7,7 @@ seed → z → mapping → ws → prepare ─┐
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -34,19 +35,41 @@ class Person:
     truncation: float = 1.0
     truncation_cutoff: int | None = None  # layers that are truncated, from the first; None: all
 
+    @property
+    def name(self) -> str:
+        return f"seed {self.seed}"
+
+    def codes(self, generator: Generator) -> Tensor:  # [1, L, w_dim]
+        """With a frontal conditioning camera."""
+        device = next(generator.parameters()).device
+        frontal = PRESETS[generator.camera_preset].frontal().to(device)
+        z = latent(self.seed, generator.z_dim).float().to(device)  # MPS has no float64
+        return generator.mapping(z, frontal, self.truncation, self.truncation_cutoff)
+
+
+class Sitter(Protocol):
+    """Whoever is drawn: a `Person`, or somebody whose codes are known."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seed(self) -> int:
+        """Of random noise."""
+
+    def codes(self, generator: Generator) -> Tensor:  # [1, L, w_dim]
+        ...
+
 
 def latent(seed: int, z_dim: int) -> Tensor:  # [1, z_dim], float64
     """The latent of a seed, as EG3D's own programs draw it."""
     return torch.from_numpy(np.random.RandomState(seed).randn(1, z_dim))
 
 
-def prepare_subject(generator: Generator, person: Person, options: DrawOptions) -> Subject:
-    """Everything about a person that no camera changes, with a frontal conditioning camera."""
+def prepare_subject(generator: Generator, person: Sitter, options: DrawOptions) -> Subject:
+    """Everything about a person that no camera changes."""
     device = next(generator.parameters()).device
-    frontal = PRESETS[generator.camera_preset].frontal().to(device)
-    z = latent(person.seed, generator.z_dim).float().to(device)  # MPS has no float64
-    ws = generator.mapping(z, frontal, person.truncation, person.truncation_cutoff)
-    return generator.prepare(ws, _keyed(options, person.seed, 0, device))
+    return generator.prepare(person.codes(generator), _keyed(options, person.seed, 0, device))
 
 
 class Subjects:
@@ -58,9 +81,9 @@ class Subjects:
 
     def __init__(self, device: torch.device) -> None:
         self.left = int(MEMORY_SHARE * total_memory(device))  # bytes
-        self.kept: dict[tuple[Generator, Person], Subject] = {}
+        self.kept: dict[tuple[Generator, Sitter], Subject] = {}
 
-    def prepare(self, generator: Generator, person: Person, options: DrawOptions) -> Subject:
+    def prepare(self, generator: Generator, person: Sitter, options: DrawOptions) -> Subject:
         if (generator, person) in self.kept:
             return self.kept[generator, person]
         subject = prepare_subject(generator, person, options)

@@ -18,17 +18,18 @@ from nerfgan_cli.errors import InputError
 from nerfgan_cli.generators.contract import (
     DEFAULT_OPTIONS,
     DrawOptions,
-    Generator,
     Rendering,
+    StyleMap,
     Subject,
 )
 from nerfgan_cli.generators.eg3d_config import PRESETS, EG3DConfig
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.nn.decoder import Decoded, Decoder
 from nerfgan_cli.nn.depths import Draws
-from nerfgan_cli.nn.mapping import MappingNetwork, conditioning_label
+from nerfgan_cli.nn.mapping import MappingNetwork
 from nerfgan_cli.nn.rays import camera_rays
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork
-from nerfgan_cli.nn.superresolution import SuperResolved, build_superresolution
+from nerfgan_cli.nn.superresolution import SuperResolution, SuperResolved, build_superresolution
 from nerfgan_cli.nn.volume import Rendered, draw_samples, ray_limits, render, sample_points
 
 __all__ = ["EG3D", "PRESETS", "EG3DConfig"]
@@ -54,13 +55,13 @@ class Backbone(nn.Module):
         )
 
 
-class EG3D(Generator):
+class EG3D(VolumetricGenerator):
     """See the module. Tensors: `backbone`, `superresolution`, `decoder`."""
 
     kind = "eg3d"
     any_resolution = True
-    has_depth = True
     has_density = True
+    superresolution: SuperResolution
 
     def __init__(self, config: EG3DConfig) -> None:
         super().__init__()
@@ -69,6 +70,9 @@ class EG3D(Generator):
         self.img_resolution = config.img_resolution
         self.raw_resolution = config.raw_resolution
         self.camera_preset = config.camera_preset
+        self.density_side = config.volume.box_warp
+        self.conditioning_scale = config.conditioning_scale
+        self.swap_probability = config.training.gpc_reg_prob or 0.0
         self.backbone = Backbone(config)
         self.num_ws = self.backbone.synthesis.num_ws
         self.superresolution = build_superresolution(
@@ -92,19 +96,14 @@ class EG3D(Generator):
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self.eg3d_config)))
         return plain
 
-    def mapping(
-        self,
-        z: Tensor,  # [B, z_dim]
-        conditioning: Camera,  # B cameras, or one for all
-        truncation: float = 1.0,
-        truncation_cutoff: int | None = None,
-        update_average: bool = False,  # of w, in training
-    ) -> Tensor:  # [B, L, w_dim]
-        label = conditioning_label(conditioning, len(z), self.eg3d_config.conditioning_scale)
-        ws: Tensor = self.backbone.mapping(
-            z, label, truncation, truncation_cutoff, update_emas=update_average
-        )
-        return ws
+    def latent_space(self) -> MappingNetwork:
+        return self.backbone.mapping
+
+    def planes_network(self) -> SynthesisNetwork:
+        return self.backbone.synthesis
+
+    def style_maps(self) -> list[StyleMap]:
+        return [StyleMap(row, affine.matrix) for row, affine in self.backbone.synthesis.affines()]
 
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
         """The planes, with each texel's features side by side in memory, as the renderer wants."""
@@ -118,10 +117,8 @@ class EG3D(Generator):
         subject: Subject,
         camera: Camera,
         options: DrawOptions = DEFAULT_OPTIONS,
-        *,
-        official_raw: bool = False,  # see `finish`
     ) -> Rendering:
-        return self.finish(subject, self.render(subject, camera, options), options, official_raw)
+        return self.finish(subject, self.render(subject, camera, options), options)
 
     def render(
         self,
@@ -139,21 +136,16 @@ class EG3D(Generator):
         if draws is None:
             draws = draw_samples(volume, rays.origins.shape[1], planes.device, options.generator)
         limits = ray_limits(rays, volume)
-        return render(planes, self.decoder, rays, limits, volume, draws, options.ray_chunk)
+        chunk, again = options.ray_chunk, options.recompute
+        return render(planes, self.decoder, rays, limits, volume, draws, chunk, again)
 
     def finish(
         self,
         subject: Subject,
         rendered: Rendered,
         options: DrawOptions = DEFAULT_OPTIONS,
-        official_raw: bool = False,
     ) -> Rendering:
-        """Super-resolution of a volume rendering, unless the options want none.
-
-        `official_raw` gives the `image_raw` that the official program returns and has shown to the
-        discriminator. Some of its modules add their first toRGB to it in place; `features` never
-        change.
-        """
+        """Super-resolution of a volume rendering, unless the options want none."""
         B, R = rendered.depth.shape
         size = round(R**0.5)
         features = rendered.features.mT.reshape(B, FEATURE_CHANNELS, size, size)
@@ -165,7 +157,7 @@ class EG3D(Generator):
         out: SuperResolved = self.superresolution(
             rgb, features, ws, self.eg3d_config.superresolution_noise, options.generator
         )
-        if official_raw and self.superresolution.official_changes_rgb(size):
+        if options.official_raw and self.superresolution.official_changes_rgb(size):
             rgb = out.first_rgb
         return Rendering(out.image, rgb, features, depth)
 

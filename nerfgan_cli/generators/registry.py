@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
-from nerfgan_cli.errors import WeightsError
+from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.eg3d import EG3D
@@ -31,11 +31,20 @@ def _discriminator(config: Mapping[str, Any]) -> nn.Module:
     return build_discriminator(class_name, read_config(DiscriminatorConfig, plain))
 
 
-BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
+Builder: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]  # of what `describe` tells
+
+BUILDERS: dict[str, Builder] = {
     "eg3d": _eg3d,
     "student": _student,
     "discriminator": _discriminator,
 }
+
+
+def register(kind: str, builder: Builder) -> None:
+    """Makes this process know models of a kind of one's own: what opens files then opens theirs."""
+    if kind in BUILDERS:
+        raise UsageError(f"there is a kind {kind!r} already: give yours another name.")
+    BUILDERS[kind] = builder
 
 
 def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
@@ -43,8 +52,8 @@ def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
     builder = BUILDERS.get(kind)
     if builder is None:
         raise WeightsError(
-            f"this version of nerfgan knows no models of kind {kind!r}, "
-            f"only {', '.join(BUILDERS)}: update nerfgan."
+            f"this version of nerfgan knows no models of kind {kind!r}, only "
+            f"{', '.join(BUILDERS)}: update nerfgan, or open it where its kind is registered."
         )
     try:
         return builder(config)

@@ -10,23 +10,25 @@ one file is enough to draw from a seed.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nerfgan_cli.cameras import Camera
+from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import (
     DEFAULT_OPTIONS,
     DrawOptions,
     Generator,
     Rendering,
+    StyleMap,
     Subject,
 )
-from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student_config import StudentConfig
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.nn.layers import FullyConnectedLayer
 from nerfgan_cli.nn.mapping import MappingNetwork, conditioning_label
 from nerfgan_cli.nn.ray_map import RayMap
@@ -34,7 +36,7 @@ from nerfgan_cli.nn.renderer_mapping import RendererMapping
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork as StyleGAN2
 from nerfgan_cli.nn.stylegan3 import SynthesisNetwork as StyleGAN3
 from nerfgan_cli.nn.stylegan3_filters import StyleGAN3Config
-from nerfgan_cli.nn.superresolution import SuperResolved, build_superresolution
+from nerfgan_cli.nn.superresolution import SuperResolution, SuperResolved, build_superresolution
 
 OUTPUT_LAYER = ("torgb.weight", "torgb.bias")
 CONV_CLAMP = 256.0  # of StyleGAN2 and StyleGAN3 alike; keeps half precision in range
@@ -44,6 +46,7 @@ class Student(Generator):
     """See the module."""
 
     kind = "student"
+    offset: Tensor | None  # [1, rows, w_dim]
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
@@ -53,10 +56,12 @@ class Student(Generator):
         self.img_resolution = config.img_resolution
         self.raw_resolution = config.raw_resolution
         self.camera_preset = config.camera_preset
+        self.rows_differ = config.code_output != "per-layer"
         self.mapping_network = MappingNetwork(
             latent.z_dim, latent.c_dim, latent.w_dim, latent.num_ws, latent.mapping_layers
         )
         self.predictor = build_predictor(config)
+        self.register_buffer("offset", None, persistent=False)  # see `set_offset`
         self.renderer_mapping = RendererMapping(
             latent.w_dim,
             self.predictor.num_ws,
@@ -100,6 +105,53 @@ class Student(Generator):
         ws: Tensor = self.mapping_network(z, label, truncation, truncation_cutoff)
         return ws
 
+    def latent_space(self) -> MappingNetwork:
+        return self.mapping_network
+
+    @property
+    def mixing_layers(self) -> int:
+        return self.predictor.num_ws
+
+    def mix(
+        self,
+        ws: Tensor,
+        donor: Tensor,
+        layers: Sequence[int],
+        options: DrawOptions = DEFAULT_OPTIONS,
+    ) -> Subject:
+        """Exchanges inner codes, which each makes of its own w at the camera that both are drawn
+        from. The super-resolution goes with the last layer."""
+        lent = torch.zeros(self.mixing_layers, dtype=torch.bool, device=ws.device)
+        lent[list(layers)] = True
+        return Subject(ws, donor=donor, lent=lent)
+
+    @torch.enable_grad()
+    def style_maps(self) -> list[StyleMap]:
+        """From w: by way of the inner codes, about the average subject seen from the front."""
+        average = self.mapping_network.w_avg
+        camera = PRESETS[self.camera_preset].frontal().to(average.device).expand(self.w_dim)
+        copies = average.repeat(self.w_dim, 1).requires_grad_()  # one for each number of a code
+        codes = self.renderer_mapping(copies[:, None].expand(-1, self.num_ws, -1), camera)
+        slopes: list[
+            Tensor
+        ] = []  # [w_dim, w_dim] each, of one row for all where they share a network
+        for row in codes[:, :1].unbind(1) if self.rows_differ else codes.unbind(1):
+            slopes += torch.autograd.grad(row.diagonal().sum(), copies, retain_graph=True)
+        rows = self.renderer_mapping.listens_to(self.num_ws)
+        return [
+            StyleMap(rows[own], affine.matrix.detach() @ slopes[own % len(slopes)])
+            for own, affine in self.predictor.affines()
+        ]
+
+    def layer_codes(self, ws: Tensor, camera: Camera) -> Tensor:
+        codes: Tensor = self.renderer_mapping(ws, camera)
+        return codes if self.offset is None else codes + self.offset
+
+    def set_offset(self, offset: Tensor) -> bool:
+        fits = offset.shape == (1, self.predictor.num_ws, self.w_dim)
+        self.offset = offset if fits else self.offset
+        return fits
+
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
         return Subject(ws)
 
@@ -108,25 +160,32 @@ class Student(Generator):
         subject: Subject,
         camera: Camera,
         options: DrawOptions = DEFAULT_OPTIONS,
-        *,
-        official_raw: bool = False,  # as `EG3D.finish` has it, for the teacher's discriminator
     ) -> Rendering:
         if options.resolution not in (None, self.raw_resolution):
             raise UsageError(
                 f"this student draws features of {self.raw_resolution}² only, not "
                 f"{options.resolution}²: leave the resolution out."
             )
-        count = max(len(subject.ws), len(camera))
-        ws, camera = subject.ws.expand(count, -1, -1), camera.expand(count)
-        codes = self.renderer_mapping(ws, camera)
+        camera = camera.expand(max(len(subject.ws), len(camera)))
+        ws, codes = self._codes(subject, camera)
         features = self.features(codes, camera)
         rgb = features[:, :3]
         if options.raw_only:
             return Rendering(rgb, rgb, features, depth=None)
         out: SuperResolved = self.superresolution(rgb, features, self._sr_styles(ws, codes))
-        if official_raw and self.superresolution.official_changes_rgb(self.raw_resolution):
+        if options.official_raw and self.superresolution.official_changes_rgb(self.raw_resolution):
             rgb = out.first_rgb
         return Rendering(out.image, rgb, features, depth=None)
+
+    def _codes(self, subject: Subject, camera: Camera) -> tuple[Tensor, Tensor]:
+        """What drives the super-resolution [B, L, w_dim], and the inner codes [B, rows, w_dim]."""
+        ws = subject.ws.expand(len(camera), -1, -1)
+        codes = self.layer_codes(ws, camera)
+        if subject.donor is None or subject.lent is None:
+            return ws, codes
+        donor = subject.donor.expand(len(camera), -1, -1)
+        codes = torch.where(subject.lent[:, None], self.layer_codes(donor, camera), codes)
+        return torch.where(subject.lent[-1], donor, ws), codes
 
     def features(
         self, codes: Tensor, camera: Camera
@@ -151,18 +210,29 @@ class Student(Generator):
         return styles
 
     @torch.no_grad()
-    def start_from_teacher(self, teacher: EG3D) -> None:
+    def start_from_teacher(self, teacher: VolumetricGenerator) -> None:
         """Copies the mapping network and, where it is the teacher's, the super-resolution."""
-        self.mapping_network.load_state_dict(teacher.backbone.mapping.state_dict())
-        if self.takes_superresolution_of(teacher):
-            self.superresolution.load_state_dict(teacher.superresolution.state_dict())
+        self.mapping_network.load_state_dict(teacher.latent_space().state_dict())
+        given = self.superresolution_of(teacher)
+        if given is not None:
+            self.superresolution.load_state_dict(given.state_dict())
+        # A mapping network of other settings, or a mapping of its own, fits but says other things.
+        z = torch.full([1, self.z_dim], 2.0, device=self.mapping_network.w_avg.device)
+        camera = PRESETS[self.camera_preset].at(0.5).to(z.device)
+        if not torch.allclose(self.mapping(z, camera), teacher.mapping(z, camera)):
+            raise UsageError(
+                "a student cannot find this teacher's subjects, whose codes are not those of its "
+                "latent space as students have it: build that as EG3D does."
+            )
 
-    def takes_superresolution_of(self, teacher: EG3D) -> bool:
-        """Whether it has the same one, from whose weights it starts."""
-        return self.student_config.superresolution == teacher.eg3d_config.superresolution
+    def superresolution_of(self, teacher: VolumetricGenerator) -> SuperResolution | None:
+        """The teacher's where its own is the same, and starts from those weights; else None."""
+        given = teacher.superresolution
+        same = given is not None and given.name == self.student_config.superresolution
+        return given if same else None
 
     @torch.no_grad()
-    def start_predictor_from(self, teacher: EG3D) -> None:
+    def start_predictor_from(self, teacher: VolumetricGenerator) -> None:
         """Copies the network that draws the teacher's tri-planes, but for its output layers.
 
         It knows the subjects already, and one of the planes faces the frontal camera. Planes of
@@ -174,7 +244,13 @@ class Student(Generator):
                 f"a {network} predictor cannot start as the teacher's tri-planes, which StyleGAN2 "
                 'draws: set its network to "stylegan2", or start it from scratch.'
             )
-        planes = teacher.backbone.synthesis.state_dict()
+        drawing = teacher.planes_network()
+        if drawing is None:
+            raise UsageError(
+                "this teacher draws no tri-planes as which a predictor could start: "
+                "start it from scratch."
+            )
+        planes = drawing.state_dict()
         own = self.predictor.state_dict()
         inner = [name for name in own if not name.endswith(OUTPUT_LAYER)]
         for name in inner:

@@ -1,15 +1,15 @@
-"""The architecture of a student, its presets, and the student of a given teacher; needs no torch.
+"""The architecture of a student, its presets, and the student of a given teacher.
 
 What the paper leaves open is a field here. Defaults follow the recommendations of stylegan3.md
 10.2, whose numbers are in the comments.
 """
 
-from dataclasses import dataclass, field, replace
-from math import log2
+from dataclasses import dataclass, field
 
 from nerfgan_cli.camera_presets import require_label
 from nerfgan_cli.errors import UsageError
-from nerfgan_cli.generators.eg3d_config import HALF_PRECISION_CLAMP, EG3DConfig
+from nerfgan_cli.generators.eg3d_config import HALF_PRECISION_CLAMP
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 
 NETWORKS = ("stylegan3-t", "stylegan3-r", "stylegan2")
 HEADS = ("linear", "tanh")
@@ -95,32 +95,42 @@ PRESETS = {
 
 def student_config(
     preset: str,
-    teacher: EG3DConfig,
+    teacher: VolumetricGenerator,
     raw_resolution: int | None = None,  # None: the teacher's
+    superresolution: str | None = None,  # None: the preset's
 ) -> StudentConfig:
     """The student of a teacher."""
     _check("student preset", preset, tuple(PRESETS))
-    sizes = PRESETS[preset]
-    config = StudentConfig(
+    sizes, given, mapping = PRESETS[preset], teacher.superresolution, teacher.latent_space()
+    return StudentConfig(
         img_resolution=teacher.img_resolution,
         raw_resolution=raw_resolution or teacher.raw_resolution,
         camera_preset=teacher.camera_preset,
         latent=LatentConfig(
             z_dim=teacher.z_dim,
-            c_dim=teacher.c_dim,
+            c_dim=mapping.c_dim,
             w_dim=teacher.w_dim,
-            num_ws=2 * int(log2(teacher.plane_resolution)) - 2,
-            mapping_layers=teacher.mapping_layers,
+            num_ws=teacher.num_ws,
+            mapping_layers=mapping.num_layers,
             conditioning_scale=teacher.conditioning_scale,
         ),
         predictor=PredictorConfig(sizes.network, sizes.channel_base, sizes.channel_max),
-        superresolution=teacher.superresolution,
-        superresolution_clamp=teacher.superresolution_clamp,
-        superresolution_antialias=teacher.superresolution_antialias,
+        superresolution=superresolution or _usual_superresolution(preset, teacher),
+        superresolution_clamp=HALF_PRECISION_CLAMP if given is None else given.conv_clamp,
+        superresolution_antialias=given is None or given.antialias,
     )
-    if sizes.light_superresolution:
-        return replace(config, superresolution=f"Light{teacher.img_resolution}")
-    return config
+
+
+def _usual_superresolution(preset: str, teacher: VolumetricGenerator) -> str:
+    light = f"Light{teacher.img_resolution}"
+    if PRESETS[preset].light_superresolution:
+        return light
+    if teacher.superresolution is None:
+        raise UsageError(
+            f"a {preset} student enlarges pictures as its teacher does, and this teacher has no "
+            f"super-resolution: choose the preset light, or give it one of its own, as {light}."
+        )
+    return teacher.superresolution.name
 
 
 def _check(what: str, value: str, choices: tuple[str, ...]) -> None:

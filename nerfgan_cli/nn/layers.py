@@ -31,7 +31,12 @@ class FullyConnectedLayer(nn.Module):
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.full([out_features], float(bias_init)))
 
+    @property
+    def matrix(self) -> Tensor:  # [out, in]
+        scaled: Tensor = self.weight * self.weight_gain
+        return scaled
+
     def forward(self, x: Tensor) -> Tensor:  # [..., in] -> [..., out]
         bias = self.bias * self.bias_gain
-        y = torch.nn.functional.linear(x, self.weight * self.weight_gain, bias)
+        y = torch.nn.functional.linear(x, self.matrix, bias)
         return bias_act(y, activation=self.activation)

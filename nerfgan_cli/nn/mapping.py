@@ -1,5 +1,7 @@
 """Mapping network: latent and camera label to style codes (StyleGAN2, StyleGAN3, EG3D)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +24,17 @@ def truncate(
     if cutoff is None:
         return truncated
     return torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], dim=1)
+
+
+def exchange_layers(
+    ws: Tensor,  # [B, L, w_dim]
+    donor: Tensor,  # [B, L, w_dim]
+    layers: Sequence[int],  # rows that are the donor's
+) -> Tensor:  # [B, L, w_dim]
+    """Style codes with some rows of others."""
+    mixed = ws.clone()
+    mixed[:, list(layers)] = donor[:, list(layers)]
+    return mixed
 
 
 def conditioning_label(camera: Camera, count: int, scale: float) -> Tensor:  # [count, 25]

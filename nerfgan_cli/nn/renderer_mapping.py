@@ -21,11 +21,14 @@ CODE_OUTPUTS = ("shared", "per-layer", "residual")
 
 def spread_rows(ws: Tensor, rows: int) -> Tensor:  # [B, L, D] -> [B, rows, D]
     """Assigns the teacher's rows to the student's by depth, first to first and last to last."""
-    count = ws.shape[1]
-    if count == rows:
+    if ws.shape[1] == rows:
         return ws
-    index = torch.linspace(0, count - 1, rows, device=ws.device).round().long()
-    return ws[:, index]
+    return ws[:, spread_index(ws.shape[1], rows).to(ws.device)]
+
+
+def spread_index(count: int, rows: int) -> Tensor:  # [rows], int64
+    """The teacher's row, of `count`, for each of the student's."""
+    return torch.linspace(0, count - 1, rows).round().long()
 
 
 class RendererMapping(nn.Module):
@@ -72,6 +75,12 @@ class RendererMapping(nn.Module):
         if code_output == "residual":
             layers.append(FullyConnectedLayer(width, w_dim, "linear", lr_multiplier, weight_init=0))
         self.layers = nn.Sequential(*layers)
+
+    def listens_to(self, count: int) -> list[int]:
+        """For each row of w' the row of ws, of `count`, that it is made from."""
+        if self.code_output == "per-layer":
+            return [0] * self.num_ws
+        return spread_index(count, self.num_ws).tolist()
 
     def set_statistics(self, codes: Tensor, labels: Tensor) -> None:  # [N, w_dim], [M, 25]
         """Takes the statistics of the teacher's w and of the cameras to be trained on."""

@@ -191,6 +191,20 @@ class SynthesisNetwork(nn.Module):
         assert isinstance(block, SynthesisBlock)
         return block
 
+    def affines(self) -> list[tuple[int, FullyConnectedLayer]]:
+        """The maps from codes to styles, each with its row of ws, in the order of the layers."""
+        found: list[tuple[int, FullyConnectedLayer]] = []
+        first = 0
+        for resolution in self.resolutions:
+            block = self.block(resolution)
+            affines = [block.conv1.affine, block.torgb.affine]
+            if block.in_channels:
+                assert isinstance(block.conv0, SynthesisLayer)
+                affines.insert(0, block.conv0.affine)
+            found += [(first + index, affine) for index, affine in enumerate(affines)]
+            first += block.num_conv
+        return found
+
     @property
     def output_bias(self) -> Tensor:
         """[img_channels], added to the image by its last block."""

@@ -190,6 +190,15 @@ class SynthesisNetwork(nn.Module):
             layer = SynthesisLayer(spec, w_dim, config.conv_clamp, config.magnitude_ema_beta)
             self.add_module(spec.name, layer)
 
+    def affines(self) -> list[tuple[int, FullyConnectedLayer]]:
+        """The maps from codes to styles, each with its row of ws: the input's, then the layers'."""
+        layers = [self.input, *map(self.get_submodule, self.layer_names)]
+        found = []
+        for row, layer in enumerate(layers):
+            assert isinstance(layer, SynthesisInput | SynthesisLayer)
+            found.append((row, layer.affine))
+        return found
+
     @property
     def output_bias(self) -> Tensor:
         """[img_channels], added to the image before its scale."""

@@ -26,6 +26,7 @@ class SuperResolution(nn.Module):
 
     def __init__(
         self,
+        name: str,
         preset: Preset,
         in_channels: int = 32,
         conv_clamp: float | None = None,
@@ -33,8 +34,8 @@ class SuperResolution(nn.Module):
         w_dim: int = 512,
     ) -> None:
         super().__init__()
-        self.preset = preset
-        self.antialias = antialias and preset.antialias
+        self.name, self.preset = name, preset
+        self.conv_clamp, self.antialias = conv_clamp, antialias
         if preset.own_filter:
             self.register_buffer("resample_filter", fir_filter(RESAMPLE_TAPS))
         (first, second), (up0, up1) = preset.channels, preset.up
@@ -78,7 +79,7 @@ class SuperResolution(nn.Module):
                 f"a rendering of {x.shape[-1]}² is too large for this super-resolution: "
                 f"render at {size}² or less."
             )
-        return resize(x, size, self.antialias)
+        return resize(x, size, self.antialias and self.preset.antialias)
 
     def official_changes_rgb(self, resolution: int) -> bool:
         """Whether the official code overwrites the rgb it is given with `first_rgb`.
@@ -100,4 +101,4 @@ def build_superresolution(
     preset = PRESETS.get(name.rpartition(".")[2])
     if preset is None:
         raise UsageError(f"unknown super-resolution {name!r}: use one of {', '.join(PRESETS)}.")
-    return SuperResolution(preset, in_channels, conv_clamp, antialias, w_dim)
+    return SuperResolution(name, preset, in_channels, conv_clamp, antialias, w_dim)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from nerfgan_cli.nn.decoder import Decoded, Decoder
 from nerfgan_cli.nn.depths import (
@@ -102,16 +103,18 @@ def render(
     config: VolumeConfig,
     draws: Iterable[Draws],  # one per image
     ray_chunk: int,  # rays in memory at once
+    recompute: bool = False,  # each chunk once more for its gradients, which are not kept till then
 ) -> Rendered:  # [B, R, ...]
     """Renders B images, `ray_chunk` rays at a time."""
     if planes.device.type == "cpu" and not planes.requires_grad:
         # With gradients each chunk has a gradient of all planes to add: larger ones are faster.
         ray_chunk = min(ray_chunk, CPU_CHUNK)
     images = []
-    for image, inputs in enumerate(zip(*rays, *limits, draws, strict=False)):
-        if image < len(planes):
-            texels = plane_texels(planes[image].float())
-        images.append(_render_image(texels, decoder, Bundle(*inputs), config, ray_chunk))
+    for index, inputs in enumerate(zip(*rays, *limits, draws, strict=False)):
+        if index < len(planes):
+            texels = plane_texels(planes[index].float())
+        image_rays = Bundle(*inputs)
+        images.append(_render_image(texels, decoder, image_rays, config, ray_chunk, recompute))
     return Rendered(*(torch.stack(parts) for parts in zip(*images, strict=True)))
 
 
@@ -153,13 +156,21 @@ def _render_image(
     rays: Bundle,
     config: VolumeConfig,
     ray_chunk: int,
+    recompute: bool,
 ) -> Rendered:
+    def render_chunk(chunk: Bundle, texels: Tensor) -> tuple[Rendered, Tensor]:
+        passes = _sample_rays(texels, decoder, chunk, config)
+        return composite(passes, config.white_back), torch.stack(passes[0].depths.aminmax())
+
     chunks, reached = [], []
     for start in range(0, len(rays.origins), ray_chunk):
         chunk = rays.rows(slice(start, start + ray_chunk))
-        passes = _sample_rays(texels, decoder, chunk, config)
-        chunks.append(composite(passes, config.white_back))
-        reached.append(torch.stack(passes[0].depths.aminmax()))
+        if recompute and torch.is_grad_enabled():
+            rendered, limits = checkpoint(render_chunk, chunk, texels, use_reentrant=False)
+        else:
+            rendered, limits = render_chunk(chunk, texels)
+        chunks.append(rendered)
+        reached.append(limits)
     image = Rendered(*(torch.cat(parts) for parts in zip(*chunks, strict=True)))
     # Rays that see nothing end at the farthest sample of the image.
     nearest, farthest = torch.stack(reached).aminmax()

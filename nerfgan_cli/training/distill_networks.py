@@ -11,9 +11,9 @@ from torch import nn
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.config_reader import read_config
-from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import StudentConfig
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.losses.imagenet import ImageNetDistance
 from nerfgan_cli.losses.lpips import Lpips
@@ -21,6 +21,7 @@ from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.losses.vgg16_l1 import Vgg16L1
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
+from nerfgan_cli.nn.superresolution import SuperResolution
 from nerfgan_cli.training.distill_recipe import PREDICTOR, STUDENT, DistillRecipe, Optim
 from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.precision import set_training_precision
@@ -37,19 +38,29 @@ IDLE = ("predictor.num_layers", "predictor.margin_size")  # of a StyleGAN2
 ALTERNATIVE = "set loss.perceptual_weights to it, or loss.perceptual to discriminator"
 
 
-def build_student(recipe: DistillRecipe, teacher: EG3D) -> Student:
-    config = recipe.model.config(teacher.eg3d_config, recipe.teacher.raw_resolution)
-    given = teacher.eg3d_config.superresolution
-    if recipe.loss.freeze_superresolution and config.superresolution != given:
-        raise UsageError(
-            f"the super-resolution of this student is {config.superresolution} and not the "
-            f"teacher's {given}, so that it has to learn: set model.superresolution to {given}, "
-            "or loss.freeze_superresolution to false."
-        )
+def build_student(recipe: DistillRecipe, teacher: VolumetricGenerator) -> Student:
+    config = recipe.model.config(teacher, recipe.teacher.raw_resolution)
+    if recipe.loss.freeze_superresolution:
+        refuse_to_freeze(config.superresolution, teacher.superresolution)
     student = Student(config)
     student.mapping_network.requires_grad_(False)  # the teacher's: a seed stays the same person
     student.superresolution.requires_grad_(not recipe.loss.freeze_superresolution)
     return student
+
+
+def refuse_to_freeze(name: str, given: SuperResolution | None) -> None:
+    """A student's super-resolution that is not the one that its teacher gives: it is random."""
+    if given is None:
+        raise UsageError(
+            "this teacher has no super-resolution, so that the student's has to learn: "
+            "set loss.freeze_superresolution to false."
+        )
+    if name != given.name:
+        raise UsageError(
+            f"the super-resolution of this student is {name} and not the teacher's {given.name}, "
+            f"so that it has to learn: set model.superresolution to {given.name}, or "
+            "loss.freeze_superresolution to false."
+        )
 
 
 def build_critic(
@@ -100,10 +111,10 @@ def first_strength(recipe: DistillRecipe) -> float:
     return augmentation_of(recipe.teacher) if loss.discriminator_start == "teacher" else 0.0
 
 
-def build_optimizer(student: Student, teacher: EG3D, optim: Optim) -> Muon:
+def build_optimizer(student: Student, teacher: VolumetricGenerator, optim: Optim) -> Muon:
     """Each group's `rate` is the key of [optim] by which its rate is set in each step."""
     groups: dict[str, list[nn.Parameter]] = {"lr": [], "sr_lr": [], "matrix_lr": []}
-    is_given = student.takes_superresolution_of(teacher)
+    is_given = student.superresolution_of(teacher) is not None
     given = student.superresolution.parameters() if is_given else ()
     enlarging = {id(parameter) for parameter in given}
     for parameter in student.parameters():
@@ -147,10 +158,9 @@ def recipe_key(key: str) -> str:
     return "teacher.raw_resolution" if name == "raw_resolution" else f"the teacher's {name}"
 
 
-def refuse_foreign(student: Student, teacher: EG3D, source: str) -> None:
+def refuse_foreign(student: Student, teacher: VolumetricGenerator, source: str) -> None:
     """A student whose codes are another teacher's cannot go on with this one."""
-    own = student.mapping_network.state_dict()
-    its = teacher.backbone.mapping.state_dict()
+    own, its = student.latent_space().state_dict(), teacher.latent_space().state_dict()
     if any(not torch.equal(own[name], its[name]) for name in its):
         raise WeightsError(
             f"{source} is the student of another teacher: name that one in teacher.model, or start "

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from nerfgan_cli.camera_presets import NUMBERS
 from nerfgan_cli.errors import UsageError
-from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.student_config import PRESETS, StudentConfig, student_config
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.training.adversarial_recipe import (
     AdversarialLoss,
     Discriminator,
@@ -39,7 +39,7 @@ PREDICTOR_STARTS = ("scratch", "planes")
 # Keys of [model] by their place in a StudentConfig.
 PREDICTOR = (
     *("network", "channel_base", "channel_max", "num_layers", "margin_size", "head"),
-    "output_scale",
+    *("output_scale", "magnitude_ema_beta"),
 )
 STUDENT = (
     *("camera_preset", "superresolution", "code_input", "camera_encoding", "ray_map"),
@@ -82,7 +82,7 @@ class DistillData(Data):
 class Teacher:
     """[teacher]: who is imitated, and what is asked of it."""
 
-    model: str  # name, file or run folder of an EG3D model
+    model: str  # name, file or run folder of a volumetric model
     discriminator: str | None = None  # file or run; none: that of the run that `model` is
     img_resolution: int | None = None  # that the recipe is made for; none: any
     raw_resolution: int | None = None  # rays per side; none: the teacher's own
@@ -126,6 +126,7 @@ class Model:
     channel_max: int | None = None
     num_layers: int | None = None
     margin_size: int | None = None
+    magnitude_ema_beta: float | None = None  # of StyleGAN3's layers in a step (12)
     head: str | None = None  # (8)
     output_scale: float | None = None
     superresolution: str | None = None
@@ -145,10 +146,12 @@ class Model:
         require_choice("model.predictor_start", self.predictor_start, PREDICTOR_STARTS)
         if self.camera_preset is not None:
             require_choice("model.camera_preset", self.camera_preset, tuple(NUMBERS))
+        if self.magnitude_ema_beta is not None:
+            require_probability("model.magnitude_ema_beta", self.magnitude_ema_beta)
 
-    def config(self, teacher: EG3DConfig, raw_resolution: int | None) -> StudentConfig:
+    def config(self, teacher: VolumetricGenerator, raw_resolution: int | None) -> StudentConfig:
         """The student of a teacher."""
-        base = student_config(self.preset, teacher, raw_resolution)
+        base = student_config(self.preset, teacher, raw_resolution, self.superresolution)
         predictor = replace(base.predictor, **self._stated(PREDICTOR))
         return replace(base, predictor=predictor, **self._stated(STUDENT))
 
@@ -230,6 +233,7 @@ class Optim:
         for name in (
             *("lr", "sr_lr", "matrix_lr", "first_lr", "first_sr_lr", "first_matrix_lr"),
             *("discriminator_lr", "eps", "warmup_kimg", "decay_kimg", "last_lr", "ema_kimg"),
+            "ema_rampup",
         ):
             if getattr(self, name) is not None:
                 require(f"optim.{name}", getattr(self, name), 0)

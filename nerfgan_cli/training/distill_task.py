@@ -183,8 +183,9 @@ class DistillTask(Task):
     def _draw(self, lesson: Lesson, stage: int) -> Rendering:
         student = self.generator
         subject = Subject(lesson.w[:, None].expand(-1, student.num_ws, -1))
-        options = DrawOptions(raw_only=not self.recipe.draws_images_in(stage))
-        return student.draw(subject, lesson.camera, options, official_raw=True)
+        is_raw = not self.recipe.draws_images_in(stage)
+        options = DrawOptions(raw_only=is_raw, official_raw=True)
+        return student.draw(subject, lesson.camera, options)
 
     def _imitate(
         self, step: int, lessons: Mapping[int, Lesson], stage: int

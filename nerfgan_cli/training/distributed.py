@@ -60,8 +60,11 @@ class World:
         count = batch // size
         return Slices(size, count, range(self.rank, count, self.size))
 
-    def share_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Sums the gradients of all processes; NaN becomes 0, infinity a large number."""
+    def share_gradients(self, parameters: Iterable[nn.Parameter], count: int) -> None:
+        """Gradients summed over `count` slices of all processes, to their mean.
+
+        NaN becomes 0, infinity a large number.
+        """
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             return
@@ -69,6 +72,7 @@ class World:
         if self.size > 1:
             with _telling_of_death():
                 dist.all_reduce(flat)
+        flat /= count
         torch.nan_to_num(flat, nan=0.0, posinf=LARGEST_GRADIENT, neginf=-LARGEST_GRADIENT, out=flat)
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):

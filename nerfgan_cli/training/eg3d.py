@@ -120,10 +120,10 @@ def draw_fakes(
         z, cutoff = latents.mixing
         others = generator.mapping(z, latents.camera)  # the camera that is not swapped
         ws = torch.cat([ws[:, :cutoff], others[:, cutoff:]], dim=1)
-    options = replace(moment.drawing, resolution=moment.resolution)
+    options = replace(moment.drawing, resolution=moment.resolution, official_raw=True)
     subject = generator.prepare(ws, options)
     rendered = generator.render(subject, latents.camera, options, latents.rays)
-    rendering = generator.finish(subject, rendered, options, official_raw=True)
+    rendering = generator.finish(subject, rendered, options)
     return Views(rendering.image, rendering.image_raw)
 
 

@@ -90,8 +90,9 @@ class Optim:
     def __post_init__(self) -> None:
         for name in ("generator_lr", "discriminator_lr", "eps"):
             require(f"optim.{name}", getattr(self, name), 0)
-        if self.ema_kimg is not None:
-            require("optim.ema_kimg", self.ema_kimg, 0)
+        for name in ("ema_kimg", "ema_rampup"):
+            if getattr(self, name) is not None:
+                require(f"optim.{name}", getattr(self, name), 0)
         require_betas("optim.betas", self.betas)
 
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Rendering
-from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.training import distill_recipe
 from nerfgan_cli.training.distill import Lesson
 from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
@@ -23,7 +24,6 @@ from nerfgan_cli.training.feed import open_data, random_cameras
 from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.recipe_reader import to_plain
 from nerfgan_cli.training.target_cache import TargetCache
-from nerfgan_cli.training.teacher import weights_checksum
 from nerfgan_cli.training.viewpoints import (
     DrawCameras,
     Spread,
@@ -45,7 +45,7 @@ TENSORS = ("w", "features", "depth", "image", "image_raw")  # of a lesson, besid
 class Lessons:
     """Draws lessons of `size` samples."""
 
-    teacher: EG3D
+    teacher: VolumetricGenerator
     table: distill_recipe.Teacher
     cameras: DrawCameras
     seed: int
@@ -77,10 +77,11 @@ class Lessons:
             resolution=self.table.raw_resolution,
             raw_only=self.raw_only,
             generator=jitter if self.table.jitter else None,
+            official_raw=True,
         )
         camera = camera.to(self.device)
         subject = teacher.prepare(ws, options)
-        views = [teacher.draw(subject, camera[v::V], options, official_raw=True) for v in range(V)]
+        views = [teacher.draw(subject, camera[v::V], options) for v in range(V)]
         drawn = side_by_side(views)
         assert drawn.depth is not None
         w = ws[:, 0].repeat_interleave(V, dim=0)
@@ -113,7 +114,7 @@ class Lessons:
     def swap_probability(self) -> float:
         if self.table.swap_probability is not None:
             return self.table.swap_probability
-        return self.teacher.eg3d_config.training.gpc_reg_prob or 0.0
+        return self.teacher.swap_probability
 
     def _truncation(self, count: int, draws: torch.Generator) -> Tensor:  # [count]
         table = self.table
@@ -150,7 +151,9 @@ def open_pictures(recipe: DistillRecipe, resolution: int) -> ImageSet | None:
     return open_data(table, resolution)
 
 
-def open_lessons(recipe: DistillRecipe, teacher: EG3D, data: ImageSet | None, size: int) -> Lessons:
+def open_lessons(
+    recipe: DistillRecipe, teacher: VolumetricGenerator, data: ImageSet | None, size: int
+) -> Lessons:
     """The lessons of a recipe, in slices of `size`."""
     table, spread = recipe.teacher, recipe.data
     if size % table.views_per_latent:

@@ -14,9 +14,9 @@ A student's adversarial loss, with its small weight, is scaled (`distill.GRADIEN
 import torch
 from torch import nn
 
-from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.generators.student import Student
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.losses.imagenet import ImageNetDistance
 from nerfgan_cli.losses.perceptual import Perceptual
@@ -40,8 +40,8 @@ def set_training_precision(network: nn.Module, precision: str, device: torch.dev
 
 
 def half_precision_blocks(network: nn.Module) -> list[nn.Module]:
-    if isinstance(network, EG3D):
-        return [network.superresolution]
+    if isinstance(network, VolumetricGenerator):
+        return [] if network.superresolution is None else [network.superresolution]
     if isinstance(network, Student):
         return [network.predictor, network.superresolution]
     if isinstance(network, ImageNetDistance):

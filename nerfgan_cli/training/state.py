@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from nerfgan_cli.checkpoints.checksum import checksum
 from nerfgan_cli.checkpoints.container import Payload, read_container, write_container
-from nerfgan_cli.checkpoints.format import is_finite, to_payload
+from nerfgan_cli.checkpoints.payloads import is_finite, to_payload
 from nerfgan_cli.errors import DivergedError, InputError
 from nerfgan_cli.training.task import Task
 
@@ -108,15 +108,6 @@ def split(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, dict[str, Tensor
 def seal(facts: Facts, payloads: Mapping[str, Payload]) -> int:
     """Checksum of a whole state: a changed step would resume somewhere else without a word."""
     return crc32(json.dumps(asdict(facts)).encode(), checksum(payloads))
-
-
-def checksum(payloads: Mapping[str, Payload]) -> int:
-    """Of names and numbers, in the order of the names."""
-    value = 0
-    for name in sorted(payloads):
-        numbers = np.ascontiguousarray(payloads[name].numbers)
-        value = crc32(numbers.reshape(-1).view(np.uint8).data, crc32(name.encode(), value))
-    return value
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from nerfgan_cli.checkpoints.checksum import checksum
 from nerfgan_cli.checkpoints.container import read_container, write_container
-from nerfgan_cli.checkpoints.format import to_payload
+from nerfgan_cli.checkpoints.payloads import to_payload
 from nerfgan_cli.checkpoints.zoo import home
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.files import make_folder
-from nerfgan_cli.training.state import checksum
 
 KEY = "nerfgan-targets"
 VERSION = 1  # of the tensors and of how they are drawn

@@ -1,23 +1,21 @@
 """The teacher of a distillation, and the discriminator that it was trained with."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
-from zlib import crc32
 
 import torch
 from torch import Tensor, nn
 
-from nerfgan_cli.checkpoints.format import load_network, save_model, to_payload
+from nerfgan_cli.checkpoints.checksum import weights_checksum
+from nerfgan_cli.checkpoints.format import load_network, save_model
 from nerfgan_cli.checkpoints.header import Header, read_header
 from nerfgan_cli.checkpoints.provenance import AUGMENTATION, derived_licence
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
 from nerfgan_cli.errors import InputError, NerfganError, WeightsError
-from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
 from nerfgan_cli.training import distill_recipe
 from nerfgan_cli.training.adversarial_recipe import TRAINABLE
@@ -26,11 +24,11 @@ from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.recipe_reader import parse_toml, read_table
 from nerfgan_cli.training.run import RECIPE
-from nerfgan_cli.training.state import MODULE, checksum, read_state, split
+from nerfgan_cli.training.state import MODULE, read_state, split
 
 
 class Teacher(NamedTuple):
-    network: EG3D  # frozen
+    network: VolumetricGenerator  # frozen
     source: str  # name of the file, without its folder
     licence: str | None  # terms that its students carry on
 
@@ -39,7 +37,7 @@ def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher
     """The model that a recipe names."""
     path = find_model(table.model)
     network = load_network(path, device)
-    if not isinstance(network, EG3D):
+    if not isinstance(network, VolumetricGenerator):
         kind = read_header(path).kind
         raise WeightsError(
             f"{table.model} is a {kind}, which has no volume to learn from: "
@@ -54,12 +52,13 @@ def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher
     if table.precision == "auto":
         set_training_precision(network, "auto", device)
     else:
-        for part in (network.backbone.synthesis, network.superresolution):
-            set_precision(part, table.precision, device)
+        set_precision(network, table.precision, device)
     return Teacher(network, path.name, derived_licence(read_header(path).provenance))
 
 
-def open_discriminator(table: distill_recipe.Teacher, teacher: EG3D) -> SingleDiscriminator:
+def open_discriminator(
+    table: distill_recipe.Teacher, teacher: VolumetricGenerator
+) -> SingleDiscriminator:
     """The one that the recipe names, or the one of the run that the teacher comes from."""
     source = table.discriminator or table.model
     state = None if is_name(source) else newest_state(Path(source).expanduser())
@@ -163,20 +162,3 @@ class Signature(nn.Module):
                 "the teacher, or the network of the perceptual loss, is not the one that this run "
                 "learned from: set teacher.model to the one of before, or give another --out."
             )
-
-
-def weights_checksum(*networks: nn.Module) -> int:
-    """Tells networks apart by their numbers, and generators also by what they do with them.
-
-    0 for those without numbers, on the device "meta".
-    """
-    tensors = {
-        f"{index}.{name}": tensor
-        for index, network in enumerate(networks)
-        for name, tensor in network.state_dict().items()
-    }
-    if any(tensor.is_meta for tensor in tensors.values()):
-        return 0
-    configs = [network.config() for network in networks if isinstance(network, Generator)]
-    found = checksum({name: to_payload(tensor) for name, tensor in tensors.items()})
-    return crc32(json.dumps(configs, sort_keys=True).encode(), found)

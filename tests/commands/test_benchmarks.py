@@ -90,7 +90,7 @@ def test_networks_are_compared_with_the_teacher(
     source, student = case.parent / "teacher.safetensors", tmp_path / "student.v2.safetensors"
     teacher = load_model(source)
     assert isinstance(teacher, EG3D)
-    save_model(student, Student(student_config("light", teacher.eg3d_config)), Provenance("s"))
+    save_model(student, Student(student_config("light", teacher)), Provenance("s"))
     names = [str(source), f"plain {source}", str(student)]
     asked = []
 

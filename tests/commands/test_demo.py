@@ -16,7 +16,6 @@ from cli import start  # of this folder
 from distill_case import write_case
 from PIL import Image
 
-from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints import zoo
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.demo import making, pictures
@@ -24,7 +23,6 @@ from nerfgan_cli.demo.cost import BATCHES, Cost
 from nerfgan_cli.demo.curves import round_numbers
 from nerfgan_cli.demo.drawer import Drawer
 from nerfgan_cli.demo.parts import Part, make_part
-from nerfgan_cli.editing import mix_styles
 from nerfgan_cli.media import tile
 from nerfgan_cli.training.recipe_files import bundled
 
@@ -276,21 +274,6 @@ def test_what_is_refused(nerfgan, settings, tmp_path: Path) -> None:
     nerfgan(*new, "--set", "train.kim=1").refused(2, "did you mean train.kimg?")
     nerfgan(*new, *settings, "--set", "teacher.model=nobody").refused(2, "nobody")
     assert not (tmp_path / "new" / "index.html").exists()
-
-
-def test_mixing_exchanges_the_inner_codes(student) -> None:
-    """Each layer's code is that of the subject whose row it is, at the same camera."""
-    generator = load_model(student)
-    a, b = torch.randn(2, 1, generator.num_ws, generator.w_dim).unbind(0)
-    camera = PRESETS["ffhq"].at(0.3)
-    of_a, of_b = (generator.renderer_mapping(ws, camera) for ws in (a, b))
-    mixed = generator.renderer_mapping(mix_styles(a, b, range(3, 6)), camera)
-    taken = (mixed == of_b).all(dim=2)[0]
-    kept = (mixed == of_a).all(dim=2)[0]
-    assert taken.any()
-    assert kept.any()
-    assert (taken ^ kept).all()
-    assert (mix_styles(a, b, range(3, 6))[:, 3:6] == b[:, 3:6]).all()
 
 
 @pytest.mark.parametrize("span", [(0, 1376), (9.3, 14.4), (0.001, 0.0013), (5, 5)])

@@ -26,10 +26,10 @@ from nerfgan_cli.checkpoints.format import (
     load_network,
     rewrite_model,
     save_model,
-    to_payload,
 )
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.official import read_official
+from nerfgan_cli.checkpoints.payloads import to_payload
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.errors import InputError, NerfganError, UnsafeFileError, WeightsError
 from nerfgan_cli.generators.eg3d import EG3D

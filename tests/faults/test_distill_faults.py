@@ -110,6 +110,7 @@ def test_a_run_continues_with_its_own_teacher_only(case: Path, tmp_path: Path) -
         (("teacher.model=eg3d",), UsageError, "there is no model named 'eg3d'"),
         (("teacher.model=ffhq512-128",), WeightsError, "the weights of ffhq512-128 are not insta"),
         (("teacher.model={0}/critic.safetensors",), WeightsError, "is a discriminator, which has"),
+        (("teacher.model=light-toyheads",), WeightsError, "light-toyheads is a student, which has"),
         (
             ("teacher.img_resolution=128",),
             WeightsError,

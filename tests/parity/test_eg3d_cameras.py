@@ -23,7 +23,7 @@ from nerfgan_cli.data.ffhq_pose import (
     normalize_distance,
     pose_from_reconstruction,
 )
-from nerfgan_cli.editing import interpolate_styles
+from nerfgan_cli.editing.walks import spline
 
 TOLERANCE = 1e-5
 
@@ -68,7 +68,7 @@ def test_orbit(path: Path) -> None:
 
 def test_interpolation(path: Path) -> None:
     golden = Golden(path)
-    ws = interpolate_styles(golden["interp_key"].double(), golden["interp_t"])
+    ws = spline(golden["interp_key"].double(), closed=True)(golden["interp_t"])
     assert_close(ws, golden["interp_w"], TOLERANCE)
 
 

@@ -1,7 +1,7 @@
 """Whole generators against the official outputs, from z to the image, through every stage."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -67,8 +67,9 @@ class Run:
         return [self.render(subject, self.cameras, self.options) for subject in self.subjects]
 
     def finish(self, official_raw: bool) -> Rendering:
+        options = replace(self.options, official_raw=official_raw)
         parts = [
-            self.generator.finish(subject, rendered, self.options, official_raw)
+            self.generator.finish(subject, rendered, options)
             for subject, rendered in zip(self.subjects, self.rendered, strict=True)
         ]
         return Rendering(*(torch.cat(outputs) for outputs in zip(*parts, strict=True)))
@@ -164,9 +165,9 @@ def test_image_of_another_rendering_resolution(run: Run) -> None:
     if meta["extra_resolution"] is None:
         pytest.skip("this set has no second resolution")
     resolution = meta["extra_resolution"]
-    options = DrawOptions(resolution=resolution, noise_mode=meta["noise_mode"])
+    options = DrawOptions(resolution, noise_mode=meta["noise_mode"], official_raw=True)
     rendered = run.render(run.subjects[-1], run.cameras[0], options)
-    out = run.generator.finish(run.subjects[-1], rendered, options, official_raw=True)
+    out = run.generator.finish(run.subjects[-1], rendered, options)
     step = meta["image_stride"]
     key = f"nrr{resolution}"
     image = out.image

@@ -22,7 +22,9 @@ from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
+from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.student import Student
+from nerfgan_cli.generators.student_config import PredictorConfig, student_config
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.psnr import psnr
 from nerfgan_cli.nn.discriminators import DualDiscriminator
@@ -30,7 +32,8 @@ from nerfgan_cli.nn.stylegan3 import SynthesisLayer
 from nerfgan_cli.training import comparison
 from nerfgan_cli.training.curriculum import Curriculum
 from nerfgan_cli.training.distill import Lesson, consistency_loss, reconstruction_losses, weigh
-from nerfgan_cli.training.distill_recipe import DistillRecipe, DistillTrain, Loss
+from nerfgan_cli.training.distill_networks import build_optimizer
+from nerfgan_cli.training.distill_recipe import DistillRecipe, DistillTrain, Loss, Optim
 from nerfgan_cli.training.distill_task import DistillTask, half_and_half
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d import Exhibit, Views
@@ -40,6 +43,7 @@ from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.lessons import lesson_number
 from nerfgan_cli.training.recipe_files import bundled, load
 from nerfgan_cli.training.state import collect
+from nerfgan_cli.training.update import follow
 from nerfgan_cli.training.viewpoints import (
     FACES,
     Spread,
@@ -458,6 +462,26 @@ def test_rates_and_momentum_by_stage(case: Path) -> None:
     assert found[5] == (0.0025 / 2, 0.0005, (0.0, 0.99))
 
 
+def test_a_super_resolution_that_is_the_teachers_has_a_rate_of_its_own() -> None:
+    """One that is new learns like the rest, one that is frozen not at all."""
+    enlarging = "SuperresolutionHybrid2X"
+    teacher = EG3D(replace(TEACHER, img_resolution=128, superresolution=enlarging))
+    for name, frozen, rates in (
+        (enlarging, False, {"lr", "sr_lr"}),
+        (enlarging, True, {"lr"}),
+        ("Light128", False, {"lr"}),
+    ):
+        config = student_config("light", teacher, superresolution=name)
+        student = Student(replace(config, predictor=PredictorConfig("stylegan2", 128, 8)))
+        student.superresolution.requires_grad_(not frozen)
+        groups = build_optimizer(student, teacher, Optim()).param_groups
+        grouped = {group["rate"]: {id(each) for each in group["params"]} for group in groups}
+        assert set(grouped) == rates
+        own = {id(parameter) for parameter in student.superresolution.parameters()}
+        assert grouped.get("sr_lr", own) == own
+        assert bool(grouped["lr"] & own) == (name == "Light128")
+
+
 def test_muon_is_for_new_matrices(case: Path) -> None:
     settings = ("optim.matrix_lr=0.002", "optim.first_matrix_lr=0.01", "optim.first_lr=0")
     settings = (*settings, "model.channel_base=2048", "model.channel_max=16")
@@ -576,6 +600,24 @@ def test_magnitudes_follow_the_mean_over_a_step(case: Path) -> None:
     for layer in layers:
         energy = torch.cat(entered[layer]).square().mean()
         torch.testing.assert_close(layer.magnitude_ema, 0.25 * 2 + 0.75 * energy)
+
+
+def test_averaged_weights_keep_the_magnitudes_that_they_learned_with(case: Path) -> None:
+    """Weights and what divides them are of the same time; other buffers are the newest."""
+    task = build(case, *STYLEGAN3, "model.magnitude_ema_beta=0.25")
+    layers = [
+        [layer for layer in network.modules() if isinstance(layer, SynthesisLayer)]
+        for network in (task.average, task.generator)
+    ]
+    for own, its in zip(*layers, strict=True):
+        assert its.magnitude_ema_beta == 0.25
+        own.magnitude_ema.fill_(1.0)
+        its.magnitude_ema.fill_(0.2)
+    task.generator.renderer_mapping.get_buffer("code_mean").fill_(7.0)
+    follow(task.average, task.generator, 0.75)
+    for own in layers[0]:
+        assert float(own.magnitude_ema) == pytest.approx(0.8)
+    assert (task.average.renderer_mapping.get_buffer("code_mean") == 7).all()
 
 
 def test_steps_in_half_precision_stay_finite(case: Path) -> None:
@@ -877,6 +919,7 @@ def test_training_goes_on_after_a_snapshot(case: Path, tmp_path: Path, network: 
         (("train.plateau_kimg=0",), r"train\.plateau_kimg of 0 is impossible"),
         (("teacher.cache_targets=1",), r"teacher\.cache_targets of 1 .* slices of 2 .*: use 2 or"),
         (("teacher.cache_targets=9", "train.batch_gpu=4"), "slices of 4 samples: use 12 or"),
+        (("model.magnitude_ema_beta=2",), r"model\.magnitude_ema_beta of 2 is no probability"),
         (("optim.matrix_lr=-1",), r"optim\.matrix_lr of -1\.0 is impossible"),
         (("optim.first_lr=-1",), r"optim\.first_lr of -1\.0 is impossible"),
         (("optim.first_sr_lr=-1",), r"optim\.first_sr_lr of -1\.0 is impossible"),
@@ -884,6 +927,7 @@ def test_training_goes_on_after_a_snapshot(case: Path, tmp_path: Path, network: 
             ("optim.matrix_lr=1", "optim.first_matrix_lr=-1"),
             r"optim\.first_matrix_lr of -1\.0 is impossible",
         ),
+        (("optim.ema_rampup=-1",), r"optim\.ema_rampup of -1\.0 is impossible"),
         (("optim.warmup_kimg=-1",), r"optim\.warmup_kimg of -1\.0 is impossible"),
         (("optim.decay_kimg=-1",), r"optim\.decay_kimg of -1\.0 is impossible"),
         (

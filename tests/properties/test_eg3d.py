@@ -138,7 +138,7 @@ def test_official_raw_image_only_where_the_release_overwrites_it(
     for resolution, overwritten in ((64, True), (32, False)):
         options = DrawOptions(resolution=resolution)
         pure = generator.draw(person, cameras(1), options)
-        official = generator.draw(person, cameras(1), options, official_raw=True)
+        official = generator.draw(person, cameras(1), replace(options, official_raw=True))
         assert torch.equal(pure.image_raw, pure.features[:, :3])
         assert torch.equal(official.image_raw, pure.image_raw) is not overwritten
         assert torch.equal(official.image, pure.image)

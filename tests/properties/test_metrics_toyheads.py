@@ -18,6 +18,7 @@ from nerfgan_cli.generators.contract import (
     Subject,
 )
 from nerfgan_cli.metrics.toyheads import Likeness, likeness
+from nerfgan_cli.nn.mapping import MappingNetwork
 
 
 class Drawer(Generator):
@@ -46,6 +47,9 @@ class Drawer(Generator):
         truncation_cutoff: int | None = None,
     ) -> Tensor:
         return z.roll(self.shift, dims=0)[:, None]
+
+    def latent_space(self) -> MappingNetwork:
+        raise AssertionError("a latent of this drawer is its code")
 
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
         return Subject(ws)

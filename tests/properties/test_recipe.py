@@ -46,6 +46,7 @@ def read(*settings: str) -> EG3DRecipe:
         ("train.precision=fp8", r"train\.precision cannot be 'fp8': use one of auto"),
         ("optim.betas=[0.0]", r"optim\.betas cannot be \[0\.0\]: give a list of 2"),
         ("optim.betas=[0.0, 1.0]", r"optim\.betas cannot be .*below 1"),
+        ("optim.ema_rampup=-1", r"optim\.ema_rampup of -1\.0 is impossible"),
         ("loss.augment=adda", r"loss\.augment cannot be 'adda': use one of none, fixed, ada"),
         ("loss.style_mixing=1.5", r"loss\.style_mixing of 1\.5 is no probability"),
         ("loss.r1_interval=0", r"loss\.r1_interval of 0 is impossible"),

@@ -38,10 +38,16 @@ def teacher() -> EG3D:
     return EG3D(TEACHER).eval().requires_grad_(False)
 
 
+def sizes(config: EG3DConfig = TEACHER) -> EG3D:
+    """A teacher without weights."""
+    with torch.device("meta"):
+        return EG3D(config)
+
+
 def make(preset: str = "paper", **changes: object) -> Student:
     """A student small enough for tests, with the layout of a preset."""
+    config = student_config(preset, sizes())
     torch.manual_seed(2)
-    config = student_config(preset, TEACHER)
     small = replace(SMALL, network=config.predictor.network)
     return Student(replace(config, **{"predictor": small, **changes})).eval().requires_grad_(False)
 
@@ -51,7 +57,7 @@ def test_presets_cost_what_they_promise(rays: int) -> None:
     """stylegan3.md 11.4: convolutions of S²ᴰ and SR. The FIR products come on top."""
     gigaflops = {}
     for name in PRESETS:
-        student = Student(student_config(name, TEACHERS[f"ffhq512-{rays}"]))
+        student = Student(student_config(name, sizes(TEACHERS[f"ffhq512-{rays}"])))
         student.to("meta")
         ws = torch.zeros(1, student.num_ws, student.w_dim, device="meta")
         camera = CAMERA.frontal().to("meta")
@@ -98,7 +104,8 @@ def test_raw_image_as_the_teachers_discriminator_knows_it() -> None:
     student = make()
     ws, camera = torch.randn(1, 14, 512), CAMERA.at(0.2)
     plain, official = (
-        student.draw(student.prepare(ws), camera, official_raw=choice) for choice in (False, True)
+        student.draw(student.prepare(ws), camera, DrawOptions(official_raw=choice))
+        for choice in (False, True)
     )
     enlarged = student.superresolution(plain.image_raw, plain.features, ws)
     assert torch.equal(official.image_raw, enlarged.first_rgb)
@@ -106,7 +113,7 @@ def test_raw_image_as_the_teachers_discriminator_knows_it() -> None:
     assert torch.equal(official.features, plain.features)
     assert not torch.equal(official.image_raw, plain.image_raw)
     other = make(superresolution="Light128", predictor=SMALL, raw_resolution=32)
-    unchanged = other.draw(other.prepare(ws), camera, official_raw=True)
+    unchanged = other.draw(other.prepare(ws), camera, DrawOptions(official_raw=True))
     assert torch.equal(unchanged.image_raw, unchanged.features[:, :3])
 
 
@@ -184,7 +191,7 @@ def test_the_predictor_can_start_as_the_teachers_planes(teacher: EG3D) -> None:
     other = EG3D(planes)
     given = other.backbone.synthesis.state_dict()
     same = PredictorConfig("stylegan2", TEACHER.channel_base, TEACHER.channel_max)
-    student = Student(replace(student_config("light", planes), predictor=same))
+    student = Student(replace(student_config("light", other), predictor=same))
     before = student.predictor.state_dict()
     before = {name: tensor.clone() for name, tensor in before.items()}
     student.start_predictor_from(other)
@@ -308,4 +315,4 @@ def test_other_resolutions_are_refused() -> None:
     with pytest.raises(UsageError, match="64²"):
         student.synthesis(torch.randn(1, 14, 512), CAMERA.at(), DrawOptions(resolution=32))
     with pytest.raises(UsageError, match="paper"):
-        student_config("papr", TEACHER)
+        student_config("papr", sizes())

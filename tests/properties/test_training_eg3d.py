@@ -208,6 +208,15 @@ def test_gradients_are_the_mean_of_the_slices() -> None:
         assert weight.tolist() == [-3 * update, -5 * update]
 
 
+def test_many_slices_take_nothing_from_half_precision() -> None:
+    """A gradient that fp16 just holds is still there in the mean of four."""
+    weight, smallest = torch.nn.Parameter(torch.zeros(1)), 2.0**-24
+    optimizer, world = torch.optim.SGD([weight], lr=1), World(CPU)
+    slope = torch.tensor([smallest], dtype=torch.float16)
+    descend(optimizer, world, world.slices(4, 1), lambda _: (weight.half() * slope).float().sum())
+    assert weight.tolist() == [-smallest]
+
+
 def test_schedules_follow_the_images(tiny_recipe: Path) -> None:
     task, loss = build(tiny_recipe), read(tiny_recipe).loss
     for images in (0, 8, 16, 40):

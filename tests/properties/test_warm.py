@@ -223,6 +223,7 @@ def test_learning_rate_rises_and_falls() -> None:
         ("loss.shell=0", "use > 0"),
         ("model.generator.plane_channels=0", "plane_channels of 0 is impossible"),
         ("optim.lr=-1", r"optim\.lr of -1"),
+        ("optim.ema_rampup=-1", r"optim\.ema_rampup of -1"),
         ("optim.betas=[2.0, 3.0]", r"optim\.betas cannot be .*below 1"),
         ("model.generator.camera_preset=moon", "use one of ffhq, afhq, cars"),
     ],

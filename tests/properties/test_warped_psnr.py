@@ -15,6 +15,7 @@ from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator, Rendering
 from nerfgan_cli.generators.contract import Subject as Prepared
 from nerfgan_cli.metrics.warped_psnr import carried_psnr, see_both_sides, warped_psnr
+from nerfgan_cli.nn.mapping import MappingNetwork
 from nerfgan_cli.nn.reprojection import Surface
 
 CAMERA = PRESETS["ffhq"]
@@ -37,6 +38,9 @@ class Exact(Generator):
 
     def mapping(self, z: Tensor, *_: object, **__: object) -> Tensor:
         return z[:, None]
+
+    def latent_space(self) -> MappingNetwork:
+        raise AssertionError("a latent of this drawer is its code")
 
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Prepared:
         return Prepared(ws)

@@ -47,11 +47,16 @@ def find_cameras(
         beside = Folder(given, deep=False)
         colmaps = set(colmap.FILES) <= set(beside.names)
         return read(beside, colmap.FILES[1] if colmaps else "", pictures, reading)
+    return read(folder_of(given), given.name, pictures, reading)
+
+
+def folder_of(given: Path) -> Folder:
+    """The folder of a camera file; of several transforms files it has only the one given."""
     if not given.is_file():
         raise InputError(f"there is no {given}: name the file that holds the cameras.")
     folder = Folder(given.parent, deep=False)
     folder.names = [n for n in folder.names if n == given.name or not is_transforms(n)]
-    return read(folder, given.name, pictures, reading)
+    return folder
 
 
 def pick(storage: Storage, pictures: list[str]) -> str:
@@ -93,7 +98,7 @@ def read(storage: Storage, name: str, pictures: list[str], reading: Reading) -> 
         raise InputError(f"cameras of {storage.path / name}: {error}") from error
 
 
-def read_one(storage: Storage, name: str, pictures: list[str], reading: Reading) -> Found:
+def read_one(storage: Storage, name: str, pictures: list[str] | None, reading: Reading) -> Found:
     folder, base = posixpath.split(name)
     if base in colmap.FILES:
         texts = [text(storage, posixpath.join(folder, file)) for file in colmap.FILES]

@@ -8,6 +8,7 @@
 
 import re
 from io import BytesIO
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,21 +28,21 @@ POSES = ("extrinsics", *TO_CAMERA, *(key for key in (*TO_WORLD, "poses") if key 
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 
 
-def views_of_arrays(data: bytes, pictures: list[str], reading: Reading) -> list[View]:
-    """All cameras of an .npz."""
-    try:
-        with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            content = {key: arrays[key] for key in arrays.files}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise InputError(f"it is no .npz of plain arrays ({error}): write it anew.") from error
+def views_of_arrays(data: bytes, pictures: list[str] | None, reading: Reading) -> list[View]:
+    """All cameras of an .npz; pictures of None are not asked for, and names may stay empty."""
+    content = load(data, ".npz")
     pose_key = next((key for key in POSES if key in content), None)
     k_key = next((key for key in ("intrinsics", "K") if key in content), None)
     if pose_key is None or k_key is None:
         raise InputError(
             f'it holds {", ".join(content) or "nothing"}: give "extrinsics" and "intrinsics".'
         )
-    poses, intrinsics = content[pose_key], content[k_key]
-    names = [str(name) for name in content["names"]] if "names" in content else pictures
+    poses, intrinsics = np.atleast_2d(content[pose_key]), content[k_key]
+    if poses.ndim == 2 and pictures is None:
+        poses = poses[None]
+    names = pictures if pictures is not None else [""] * len(poses)
+    if "names" in content:
+        names = [str(name) for name in content["names"]]
     if not len(poses) == len(names) == (len(intrinsics) if intrinsics.ndim == 3 else len(names)):
         raise InputError(
             f"it has {len(poses)} poses and {intrinsics.shape} intrinsics for {len(names)} "
@@ -58,6 +59,18 @@ def views_of_arrays(data: bytes, pictures: list[str], reading: Reading) -> list[
         )
         for index, (name, pose) in enumerate(zip(names, poses, strict=True))
     ]
+
+
+def load(data: bytes, suffix: str) -> dict[str, Any]:
+    """The arrays of an .npz by name, the one of an .npy by an empty name."""
+    try:
+        content = np.load(BytesIO(data), allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return {"": content}
+        with content as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError(f"it is no {suffix} of plain arrays ({error}): write it anew.") from error
 
 
 def view_of_text(picture: str, text: str, reading: Reading) -> View:

@@ -8,7 +8,7 @@ import posixpath
 
 import numpy as np
 
-from nerfgan_cli.data.camera_formats.matrices import numbers, pinhole, pose_matrix
+from nerfgan_cli.data.camera_formats.scene import read_intrinsics, read_pose, read_text
 from nerfgan_cli.data.pictures import Colour, is_picture
 from nerfgan_cli.data.preparation import Cut, Plan, Progress, plan_cuts, plan_view
 from nerfgan_cli.data.storage import Storage
@@ -33,7 +33,7 @@ def plan_shapenet(storage: Storage, up: str | None, workers: int, progress: Prog
         file = posixpath.join(scene, "intrinsics.txt")
         if file not in names:
             raise InputError(f"{storage.path} has no {file}: each scene needs its own.")
-        lenses[scene] = read_intrinsics(storage.read(file).decode(errors="replace"), file)
+        lenses[scene] = read_intrinsics(read_text(storage, file), file)
     turn = np.eye(4) if up is None else turn_up(AXES[up])
 
     def plan(picture: str) -> Cut:
@@ -42,8 +42,7 @@ def plan_shapenet(storage: Storage, up: str | None, workers: int, progress: Prog
         file = posixpath.join(scene, "pose", f"{stem}.txt")
         if file not in names:
             raise InputError(f"there is no {file} with its pose: add it.")
-        pose = pose_matrix(storage.read(file).decode(errors="replace").split(), file)
-        view = View(picture, turn @ pose, lenses[scene], Units.sides)
+        view = View(picture, turn @ read_pose(storage, file), lenses[scene], Units.sides)
         return plan_view(storage, view, upright=False, crop=True, fill=WHITE, picture=picture)
 
     cuts, bad = plan_cuts(pictures, plan, workers, progress)
@@ -55,18 +54,6 @@ def scene_of(picture: str) -> str | None:
     """The folder above `rgb`; None for pictures elsewhere."""
     folder, below = posixpath.split(posixpath.dirname(picture))
     return folder if below == "rgb" else None
-
-
-def read_intrinsics(text: str, file: str) -> Matrix:  # [3, 3], in sides
-    """First line: focal length, cx, cy; last line: width and height; all in pixels."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    if len(lines) < 2 or len(lines[0]) < 3 or len(lines[-1]) != 2:
-        raise InputError(f"{file} is not of the form f cx cy … height width: mend it.")
-    focal, cx, cy = numbers(lines[0][:3], file).tolist()
-    height, width = numbers(lines[-1], file).tolist()
-    if not min(width, height) > 0:
-        raise InputError(f"{file} states a picture of {width}×{height}: mend it.")
-    return pinhole(focal / width, focal / height, cx / width, cy / height)
 
 
 def turn_up(up: Matrix) -> Matrix:  # [4, 4]

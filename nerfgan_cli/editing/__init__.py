@@ -1,0 +1,1 @@
+"""Subjects changed and mixed by their style codes: walks, mixtures, semantic directions."""

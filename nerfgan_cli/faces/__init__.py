@@ -1,0 +1,13 @@
+"""From anybody's photograph to the crop and the camera that EG3D's face models were trained with.
+
+detector     faces and their five points, by InsightFace
+cropping     the square around them
+conventions  how published ONNX networks want to be fed, and what they say
+networks     68 landmarks and the pose of the head, from such networks
+shapes       where the points of a mean face lie in the world
+pose         the camera from points and angles
+calibration  what is known of an estimator's errors
+alignment    all of it for one photograph
+overlay      what a person looks at
+records      the files of one photograph
+"""

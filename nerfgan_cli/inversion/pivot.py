@@ -1,0 +1,166 @@
+"""Stage 1, the pivot: whose picture the photograph is (PTI; inversion_and_editing.md 4.1, 5).
+
+    w, noise images, camera → generator → perceptual distance to the photographs → Adam
+
+The generator stays as it is, but for its noise images, which are buffers. A student has none, and
+its "W+" is one w and an offset to the codes that it makes of w for its layers: those depend on the
+camera, an offset does not.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.generators.contract import DrawOptions, Generator, Subject
+from nerfgan_cli.inversion import noise, schedules
+from nerfgan_cli.inversion.camera_search import CameraSearch, shift_picture
+from nerfgan_cli.inversion.photos import View
+from nerfgan_cli.inversion.settings import Settings
+from nerfgan_cli.inversion.stage import Stage, Terms, seen
+from nerfgan_cli.inversion.statistics import Statistics
+from nerfgan_cli.losses.perceptual import Perceptual
+from nerfgan_cli.training.randomness import keyed
+
+COMPARED = 256  # side at which pictures are compared; larger ones are reduced by area
+
+
+class PivotSearch(Stage):
+    name = "pivot"
+
+    def __init__(
+        self,
+        generator: Generator,  # changed in its noise images
+        views: Sequence[View],
+        distance: Perceptual,
+        statistics: Statistics,
+        settings: Settings,
+    ) -> None:
+        self.generator, self.views, self.distance = generator, views, distance
+        self.statistics, self.settings = statistics, settings
+        self.steps = settings.pivot.steps
+        self.device = statistics.w_avg.device
+        self.options = DrawOptions(
+            depth_multiplier=settings.depth_multiplier, recompute=settings.recompute
+        )
+        layers = settings.pivot.space == "w+"
+        inner = inner_codes(generator, statistics) if layers else None
+        rows = generator.num_ws if layers and inner is None else 1
+        self.ws = nn.Parameter(statistics.w_avg.repeat(1, rows, 1))
+        self.offset: nn.Parameter | None = None  # as if of w; `offset_scale` makes it the layers'
+        if inner is not None:
+            self.offset = nn.Parameter(torch.zeros_like(inner[:1]))
+            self.offset_scale = spread(inner) / spread(statistics.codes)
+        self.noise = generator.noise_images() if settings.pivot.optimise_noise else {}
+        for index, image in enumerate(self.noise.values()):
+            draws = keyed("cpu", settings.seed, "noise image", index)
+            image.copy_(torch.randn(image.shape, generator=draws))
+            image.requires_grad_(True)
+        self.search: CameraSearch | None = None
+        groups = [{"params": [self.ws, *self._given(self.offset), *self.noise.values()]}]
+        if settings.camera is not None:
+            cameras = Camera.cat([view.camera for view in views])
+            preset = PRESETS[generator.camera_preset]
+            self.search = CameraSearch(cameras, preset, settings.camera).to(self.device)
+            groups.append({"params": [self.search.offsets]})
+        self.optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.999))
+
+    def tensors(self) -> dict[str, Tensor]:
+        found = {"ws": self.ws, **{f"noise.{name}": image for name, image in self.noise.items()}}
+        if self.offset is not None:
+            found["offset"] = self.offset
+        if self.search is not None:
+            found["cameras"] = self.search.offsets
+        return {name: tensor.detach() for name, tensor in found.items()}
+
+    def step(self, index: int) -> Terms:
+        rates = self._set_rates(index)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = {"perceptual": torch.zeros([], device=self.device)}
+        for number in range(len(self.views)):
+            # Planes are drawn for each view, so that only one view's graph is in memory.
+            distance = self.compare(self._noisy(index), number) / len(self.views)
+            torch.autograd.backward(distance)
+            terms["perceptual"] += distance.detach()
+        for name, term in self._penalties():
+            torch.autograd.backward(term)
+            terms[name] = term.detach()
+        self.optimizer.step()
+        for image in self.noise.values():
+            noise.normalise(image)
+        return {name: float(term) for name, term in terms.items()} | rates
+
+    def compare(self, subject: Subject, number: int) -> Tensor:  # []
+        """The distance of a subject to one of the photographs."""
+        view = self.views[number]
+        camera = view.camera if self.search is None else self.search.cameras()[number]
+        image = self.generator.draw(subject, camera, self.options).image
+        if self.search is not None:
+            image = shift_picture(image, self.search.shifts[number])
+        image = seen(image, view)
+        distance: Tensor = self.distance(reduce(image), reduce(view.target))
+        return distance.sum()
+
+    @torch.no_grad()
+    def found_views(self) -> list[View]:
+        """The photographs with the cameras that were found, each moved to where it belongs."""
+        if self.search is None:
+            return list(self.views)
+        found = []
+        cameras = self.search.cameras()
+        for number, view in enumerate(self.views):
+            back = -self.search.shifts[number]
+            mask = None if view.mask is None else shift_picture(view.mask, back)
+            found.append(View(shift_picture(view.target, back), cameras[number], mask))
+        return found
+
+    def _noisy(self, index: int) -> Subject:
+        size = schedules.latent_noise(index, self.steps) * self.statistics.w_std
+        draws = keyed("cpu", self.settings.seed, "latent noise", index)
+        moved = self.ws + size * torch.randn(self.ws.shape, generator=draws).to(self.device)
+        if self.offset is not None:
+            self.generator.set_offset(self.offset * self.offset_scale)
+        return self.generator.prepare(moved.expand(-1, self.generator.num_ws, -1), self.options)
+
+    def _penalties(self) -> Iterator[tuple[str, Tensor]]:
+        if self.noise:
+            yield "noise", noise.regulariser(self.noise.values())
+        if self.settings.pivot.layer_penalty:
+            rows = self.ws[:, 1:] - self.ws[:, :1] if self.offset is None else self.offset
+            yield "layers", self.settings.pivot.layer_penalty * rows.square().sum(dim=2).mean()
+        if self.search is not None:
+            yield "camera", self.search.prior()
+
+    def _set_rates(self, index: int) -> Terms:
+        group, *others = self.optimizer.param_groups
+        group["lr"] = schedules.rate(index, self.steps)
+        for other in others:
+            assert self.settings.camera is not None
+            started = index / self.steps >= self.settings.camera.start
+            other["lr"] = self.settings.camera.rate * schedules.ramp(index / self.steps) * started
+        return {"rate": group["lr"]}
+
+    @staticmethod
+    def _given(parameter: nn.Parameter | None) -> list[nn.Parameter]:
+        return [] if parameter is None else [parameter]
+
+
+@torch.no_grad()
+def inner_codes(generator: Generator, statistics: Statistics) -> Tensor | None:  # [N, rows, w_dim]
+    """Those of some subjects seen from the front, where a generator has codes of its own."""
+    frontal = PRESETS[generator.camera_preset].frontal().to(statistics.codes.device)
+    ws = statistics.codes[:, None].expand(-1, generator.num_ws, -1)
+    return generator.layer_codes(ws, frontal.expand(len(ws)))
+
+
+def spread(codes: Tensor) -> Tensor:  # [N, ...] -> []
+    """Root mean square of the numbers' distances from their means."""
+    return (codes - codes.mean(dim=0)).square().mean().sqrt()
+
+
+def reduce(image: Tensor) -> Tensor:  # [B, C, H, H]
+    """As large as pictures are compared, at most, by averages over areas."""
+    side = min(COMPARED, image.shape[-1])
+    return F.adaptive_avg_pool2d(image, side)

@@ -1,0 +1,196 @@
+"""What an inversion leaves behind: the tuned model, pictures, a video, numbers.
+
+pivot.safetensors  whom: w, noise images, statistics     camera.json   from where
+model.safetensors  what tuning changed                   progress.jsonl
+target.png  projected.png  tuned.png                     of each photograph
+comparison.png  sweep.mp4                                and from other sides
+result.json
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from math import radians
+from pathlib import Path
+from typing import Any
+
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from nerfgan_cli import __version__
+from nerfgan_cli.camera_files import describe
+from nerfgan_cli.camera_paths import swing
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.checkpoints.delta import write_tuned
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.zoo import RESULT, TUNED, UNFINISHED
+from nerfgan_cli.encoder import video_writer
+from nerfgan_cli.files import replacing
+from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.drawing import choose_batch, draw_views
+from nerfgan_cli.inversion.photos import View
+from nerfgan_cli.inversion.run import Inversion, Job
+from nerfgan_cli.losses.perceptual import Perceptual
+from nerfgan_cli.media import Picture, captioned_grid, pictures_of, to_pixels, write_png
+from nerfgan_cli.metrics.psnr import psnr
+
+NOVEL = ((-30.0, 0.0), (30.0, 0.0), (0.0, 15.0))  # yaw and pitch, degrees
+SWEEP_YAW = 30.0  # degrees to either side
+SWEEP_FRAMES, FRAMES_PER_SECOND = 60, 30
+
+
+@torch.inference_mode()
+def write_report(
+    job: Job, inversion: Inversion, folder: Path, other: tuple[str, Generator] | None
+) -> dict[str, Any]:
+    """Everything but what the run has written; `other` is another model of the same latents."""
+    tuned_file = folder / TUNED
+    offset = inversion.pivot.tensors.get("offset")
+    bits = write_tuned(tuned_file, job.generator, inversion.tuned, job.base, offset, job.provenance)
+    tuned = load_model(tuned_file, job.generator.latent_space().w_avg.device)  # as others get it
+    options = DrawOptions(depth_multiplier=job.settings.depth_multiplier)
+    ws = inversion.pivot.ws.expand(-1, tuned.num_ws, -1)
+    drawn = {
+        name: draw(generator, ws, inversion.views, options)
+        for name, generator in (("projected", inversion.projecting), ("tuned", tuned))
+    }
+    targets = [to_pixels(view.target)[0] for view in inversion.views]
+    found = {
+        name: measure(drawn[name], inversion.views, distance)
+        for name, distance in (
+            ("projected", job.distances.pivot),
+            ("tuned", job.distances.tuning),
+        )
+    }
+    for name, pictures in {"target": targets, **{k: shown(v) for k, v in drawn.items()}}.items():
+        for index, picture in enumerate(pictures):
+            write_png(picture, folder / (f"{name}-{index + 1}.png" if index else f"{name}.png"))
+    write_comparison(folder / "comparison.png", targets, drawn, found, tuned, ws, options)
+    write_sweep(folder / "sweep.mp4", tuned, ws, options)
+    result = describe_result(job, inversion, found)
+    sizes = {str(b): list(bits.values()).count(b) for b in sorted(set(bits.values()))}
+    result["delta"] = {"bytes": tuned_file.stat().st_size, "tensors_by_bits": sizes}
+    if other is not None:
+        name, generator = other
+        result["other_model"] = {
+            "model": name,
+            "psnr_of_projections": agreement(generator, ws, drawn["projected"], inversion.views),
+        }
+    with replacing(folder / RESULT) as unfinished:
+        unfinished.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    return result
+
+
+def draw(
+    generator: Generator, ws: Tensor, views: Sequence[View], options: DrawOptions
+) -> list[Tensor]:  # [1, 3, H, H] each
+    """The subject from the camera of each photograph."""
+    subject = generator.prepare(ws, options)
+    return [generator.draw(subject, view.camera, options).image for view in views]
+
+
+def shown(images: Sequence[Tensor]) -> list[Picture]:
+    return [to_pixels(image)[0] for image in images]
+
+
+def measure(
+    images: Sequence[Tensor], views: Sequence[View], distance: Perceptual
+) -> dict[str, list[float]]:
+    """Of each photograph, without its mask; MSE in [-1, 1], PSNR and SSIM of the PNG files."""
+    found: dict[str, list[float]] = {"perceptual": [], "mse": [], "psnr": [], "ssim": []}
+    for image, view in zip(images, views, strict=True):
+        pictures = to_pixels(image), to_pixels(view.target)
+        found["perceptual"].append(float(distance(image, view.target)))
+        found["mse"].append(float((image - view.target).square().mean()))
+        found["psnr"].append(float(psnr(*pictures)[0]))
+        ssim: Any = structural_similarity(  # type: ignore[no-untyped-call]
+            pictures[0][0], pictures[1][0], channel_axis=2
+        )
+        found["ssim"].append(float(ssim))
+    return {name: [round(value, 5) for value in values] for name, values in found.items()}
+
+
+def agreement(
+    other: Generator, ws: Tensor, projected: Sequence[Tensor], views: Sequence[View]
+) -> list[float]:
+    """PSNR between what both models draw of the pivot, neither of them tuned."""
+    drawn = draw(other, ws.expand(-1, other.num_ws, -1), views, DrawOptions())
+    pairs = zip(shown(drawn), shown(projected), strict=True)
+    return [round(float(psnr(a[None], b[None])[0]), 2) for a, b in pairs]
+
+
+def write_comparison(
+    path: Path,
+    targets: list[Picture],
+    drawn: dict[str, list[Tensor]],
+    found: dict[str, dict[str, list[float]]],
+    tuned: Generator,
+    ws: Tensor,
+    options: DrawOptions,
+) -> None:
+    """A row for each photograph, then the tuned model from three other sides."""
+    cells, captions = [], []
+    for index, target in enumerate(targets):
+        cells += [target, *(to_pixels(drawn[name][index])[0] for name in ("projected", "tuned"))]
+        captions.append("photo")
+        for name, title in (("projected", "pivot"), ("tuned", "tuned")):
+            captions.append(f"{title}, {found[name]['psnr'][index]:.1f} dB")
+    yaws, pitches = ([radians(angle) for angle in angles] for angles in zip(*NOVEL, strict=True))
+    cells += film(tuned, ws, PRESETS[tuned.camera_preset].at(yaws, pitches), options)
+    captions += [f"yaw {yaw:+g}" if yaw else f"pitch {pitch:+g}" for yaw, pitch in NOVEL]
+    write_png(captioned_grid(cells, captions, columns=len(NOVEL)), path)
+
+
+def write_sweep(path: Path, tuned: Generator, ws: Tensor, options: DrawOptions) -> None:
+    preset = PRESETS[tuned.camera_preset]
+    cameras = swing(preset, SWEEP_FRAMES, radians(SWEEP_YAW), 0.0)
+    with video_writer(path, FRAMES_PER_SECOND) as write:
+        for frame in film(tuned, ws, cameras, options):
+            write(frame)
+
+
+def film(
+    generator: Generator, ws: Tensor, cameras: Camera, options: DrawOptions
+) -> Iterator[Picture]:
+    subject = generator.prepare(ws, options)
+    for rendering in draw_views(generator, subject, cameras, options, choose_batch(generator)):
+        yield from pictures_of(rendering, "image")
+
+
+def describe_result(
+    job: Job, inversion: Inversion, found: dict[str, dict[str, list[float]]]
+) -> dict[str, Any]:
+    return {
+        "nerfgan": __version__,
+        "name": job.name,
+        "model": job.base.name,
+        "kind": job.generator.kind,
+        "space": job.settings.pivot.space,
+        "latent": describe_latent(inversion),
+        "cameras": [
+            describe(view.camera) | {"label": view.camera.label[0].tolist()}
+            for view in inversion.views
+        ],
+        "shifts": inversion.shifts,
+        "networks": dict(zip(("pivot", "tuning"), job.distances.names, strict=True)),
+        **found,
+        "steps": inversion.steps,
+        "seconds": round(inversion.seconds, 1),
+        "settings": asdict(job.settings),
+        "key": job.key(),
+    }
+
+
+def describe_latent(inversion: Inversion) -> str:
+    """For those who wonder how to edit it."""
+    _, rows, width = inversion.pivot.ws.shape
+    layers = inversion.tuned.num_ws
+    if rows > 1:
+        text = f"{rows} codes of {width} numbers, one for each layer"
+    else:
+        text = f"one code of {width} numbers, the same for all {layers} layers"
+    if "offset" in inversion.pivot.tensors:
+        text += ", and an offset to the codes that the student makes of it for its own layers"
+    return f"{text}: nerfgan edit, mix and interpolate take the folder as it is"

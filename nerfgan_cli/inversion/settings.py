@@ -1,0 +1,74 @@
+"""What an inversion does, as numbers (inversion_and_editing.md 4 and 5); needs no torch."""
+
+from dataclasses import dataclass, field, replace
+
+from nerfgan_cli.errors import UsageError
+
+SPACES = ("w", "w+")
+PRESETS = {"full": (500, 350), "fast": (100, 50)}  # steps of both stages
+
+
+@dataclass(frozen=True)
+class PivotSettings:
+    """Stage 1, the search for the latent (4.1)."""
+
+    steps: int = 500
+    space: str = "w"  # one code for all layers, or "w+": one for each
+    layer_penalty: float = 0.0  # of W+, pulls the codes of the layers together
+    optimise_noise: bool = True  # the noise images too, of generators that have some
+
+    def __post_init__(self) -> None:
+        refuse_no_steps("pivot", self.steps)
+        if self.space not in SPACES:
+            raise UsageError(f"unknown space {self.space!r}: use one of {', '.join(SPACES)}.")
+        if self.layer_penalty and self.space == "w":
+            raise UsageError("in W all layers have one code: use a layer penalty in w+ only.")
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """Search for the camera, along with the latent (4.5)."""
+
+    start: float = 0.2  # share of the pivot's steps in which only the latent moves
+    rate: float = 5e-3  # of angles in radians, and of shifts in sides of the picture
+    prior: float = 0.05  # weight of the offsets' squares, each in its own usual error
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """Stage 2, the tuning of the generator (4.2, 5)."""
+
+    steps: int = 350
+    rate: float = 3e-4
+    stop: float | None = None  # perceptual distance at which it is good; None: as the network says
+    locality: float = 0.0  # of both of its terms; PTI's paper has 0.1
+    consistency: float = 0.0  # of what stays alike from other sides
+
+    def __post_init__(self) -> None:
+        refuse_no_steps("tuning", self.steps)
+
+
+@dataclass(frozen=True)
+class Settings:
+    pivot: PivotSettings = field(default_factory=PivotSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    camera: CameraSettings | None = None  # None: the cameras are known
+    depth_multiplier: float = 2.0  # samples along rays, of volumetric generators
+    recompute: bool = False  # rays once more for their gradients, which saves memory
+    seed: int = 0
+
+    def with_steps(self, preset: str, pivot: int | None, tuning: int | None) -> "Settings":
+        """Steps of a preset, but for those that are given."""
+        first, second = PRESETS[preset]
+        first = first if pivot is None else pivot
+        second = second if tuning is None else tuning
+        return replace(
+            self,
+            pivot=replace(self.pivot, steps=first),
+            tuning=replace(self.tuning, steps=second),
+        )
+
+
+def refuse_no_steps(stage: str, steps: int) -> None:
+    if steps < 1:
+        raise UsageError(f"{steps} {stage} steps are impossible: use 1 or more.")

@@ -1,0 +1,36 @@
+"""What both stages have in common: steps, and a state from which they go on exactly."""
+
+from abc import ABC, abstractmethod
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from nerfgan_cli.inversion.photos import View
+
+Terms: TypeAlias = dict[str, float]  # of the loss by name, and the rate
+
+
+class Stage(ABC):
+    """Subclasses set the attributes and implement the methods.
+
+    A step draws its random numbers from generators keyed by its index, so that the tensors and the
+    optimiser are all of its state.
+    """
+
+    name: str
+    steps: int
+    optimizer: torch.optim.Optimizer
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it changes, by names that stay the same; shared, not copied."""
+
+    @abstractmethod
+    def step(self, index: int) -> Terms | None:
+        """One step; None: it is good enough, and nothing was changed."""
+
+
+def seen(image: Tensor, view: View) -> Tensor:  # [1, 3, H, H]
+    """A drawing of a view, with the photograph itself wherever its pixels do not count."""
+    return image if view.mask is None else view.target.lerp(image, view.mask)

@@ -1,0 +1,133 @@
+"""Stage 2: the generator is tuned until it draws the photograph at the pivot (4.2, 5).
+
+Two optional terms hold what the photograph does not show. Locality: other people, near the pivot,
+stay as they were. Consistency: from other sides the subject keeps the colours, coarsely, that the
+generator gave it before; for a student nothing else keeps them together with the one view.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering
+from nerfgan_cli.inversion.photos import View
+from nerfgan_cli.inversion.settings import Settings
+from nerfgan_cli.inversion.stage import Stage, Terms, seen
+from nerfgan_cli.losses.perceptual import Perceptual
+from nerfgan_cli.training.randomness import keyed
+from nerfgan_cli.training.viewpoints import spread_cameras, usual_spread
+
+NEIGHBOUR_TRUNCATION = 0.5  # of the people towards whom locality looks, and how far it goes there
+NEIGHBOUR_DISTANCE = 30.0
+SIDES = 2  # cameras of either term in each step: a student has to be held from several
+COARSE = 4  # times smaller: what consistency compares
+
+
+class Tuning(Stage):
+    name = "tuning"
+
+    def __init__(
+        self,
+        base: Generator,  # with the pivot's noise images and offset
+        pivot: Tensor,  # [1, L, w_dim]
+        views: Sequence[View],
+        distance: Perceptual,
+        settings: Settings,
+        stop: float,
+    ) -> None:
+        self.base, self.pivot, self.views, self.distance = base, pivot, views, distance
+        self.settings, self.stop = settings, stop
+        self.steps = settings.tuning.steps
+        self.device = pivot.device
+        self.options = DrawOptions(
+            depth_multiplier=settings.depth_multiplier, recompute=settings.recompute
+        )
+        self.tuned = deepcopy(base)
+        self.tuned.requires_grad_(True)
+        self.tuned.latent_space().requires_grad_(False)  # codes are given: it has no effect
+        self.learning = {
+            name: parameter
+            for name, parameter in self.tuned.named_parameters()
+            if parameter.requires_grad
+        }
+        rate = settings.tuning.rate
+        self.optimizer = torch.optim.Adam(self.learning.values(), lr=rate, betas=(0.9, 0.999))
+        preset = PRESETS[base.camera_preset]
+        usual = usual_spread(base.camera_preset, None, None, None)
+        self.draw_cameras = spread_cameras(preset, usual)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {name: parameter.detach() for name, parameter in self.learning.items()}
+
+    def step(self, index: int) -> Terms | None:
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = dict.fromkeys(("pixels", "perceptual"), 0.0)
+        for view in self.views:
+            pixels, perceptual = (term / len(self.views) for term in self.compare(view))
+            torch.autograd.backward(pixels + perceptual)
+            terms["pixels"] += pixels.item()
+            terms["perceptual"] += perceptual.item()
+        if terms["perceptual"] <= self.stop:
+            return None
+        tuning = self.settings.tuning
+        for name, weight, term in (
+            ("locality", tuning.locality, self.locality),
+            ("consistency", tuning.consistency, self.consistency),
+        ):
+            if weight:
+                loss = weight * term(index)
+                torch.autograd.backward(loss)
+                terms[name] = loss.item()
+        self.optimizer.step()
+        return terms | {"rate": tuning.rate}
+
+    def compare(self, view: View) -> tuple[Tensor, Tensor]:  # [], []
+        """Mean squared and perceptual distance to a photograph, at full resolution."""
+        drawn = self.tuned.synthesis(self.pivot, view.camera, self.options).image
+        image = seen(drawn, view)
+        return F.mse_loss(image, view.target), self.distance(image, view.target).sum()
+
+    def locality(self, index: int) -> Tensor:  # []
+        """How far somebody near the pivot has moved, in final and raw pictures."""
+        ws = self.neighbour(index)
+        cameras = self._cameras("locality camera", index)
+        with torch.no_grad():
+            before = self.base.synthesis(ws, cameras, self.options)
+        after = self.tuned.synthesis(ws, cameras, self.options)
+        return sum(
+            (
+                F.mse_loss(own, its) + self.distance(own, its).mean()
+                for own, its in zip(after[:2], before[:2], strict=True)
+            ),
+            start=torch.zeros([], device=self.device),
+        )
+
+    @torch.no_grad()
+    def neighbour(self, index: int) -> Tensor:  # [1, L, w_dim]
+        """A step from the pivot towards somebody (PTI, eq. 4)."""
+        draws = keyed("cpu", self.settings.seed, "neighbour", index)
+        z = torch.randn(1, self.base.z_dim, generator=draws).to(self.device)
+        frontal = PRESETS[self.base.camera_preset].frontal().to(self.device)
+        way = self.base.mapping(z, frontal, NEIGHBOUR_TRUNCATION) - self.pivot
+        found: Tensor = self.pivot + NEIGHBOUR_DISTANCE * way / way.norm(dim=2, keepdim=True)
+        return found
+
+    def consistency(self, index: int) -> Tensor:  # []
+        """How far the subject's coarse picture has moved, as seen from other sides."""
+        cameras = self._cameras("consistency camera", index)
+        with torch.no_grad():
+            before = self.base.synthesis(self.pivot, cameras, self.options)
+        after = self.tuned.synthesis(self.pivot, cameras, self.options)
+        return F.mse_loss(coarse(after), coarse(before))
+
+    def _cameras(self, purpose: str, index: int) -> Camera:
+        draws = keyed("cpu", self.settings.seed, purpose, index)
+        return self.draw_cameras(SIDES, draws).to(self.device)
+
+
+def coarse(drawn: Rendering) -> Tensor:
+    return F.avg_pool2d(drawn.image, COARSE)

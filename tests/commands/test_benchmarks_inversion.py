@@ -1,0 +1,72 @@
+"""What the benchmarks of inversion measure is what they say."""
+
+import json
+import sys
+from importlib import import_module
+
+import pytest
+from cli import ROOT  # of this folder
+from inversion_case import PIXELS, Models, quick, write_models
+
+from nerfgan_cli.checkpoints.format import load_model
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch):
+    """A program of the folder, by name."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "1")  # which they would set for good
+    return import_module
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+def test_ratios_are_to_the_teacher(benchmark, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    program, asked = benchmark("inversion"), []
+
+    def in_child(file: str, flag: str, text: str) -> dict[str, float]:
+        asked.append(program.Case(*json.loads(text)))
+        found = {"big": (4.0, 800.0), "again big": (5.0, 400.0), "small": (0.5, 200.0)}
+        return dict(zip(("seconds", "mb"), found[asked[-1].model], strict=True))
+
+    monkeypatch.setattr(program, "in_child", in_child)
+    arguments = ["x", "--model", "small", "--teacher", "big", "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    program.main()
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in capsys.readouterr().out.splitlines()[2:]
+    ]
+    assert rows[:3] == [
+        ["pivot", "big", "0.25", "1.0×", "800", "1.00×"],
+        ["pivot", "again big", "0.2", "0.8×", "400", "0.50×"],
+        ["pivot", "small", "2", "8.0×", "200", "0.25×"],
+    ]
+    assert [case.stage for case in asked] == ["pivot"] * 3 + ["tuning"] * 3
+
+
+@pytest.mark.parametrize("stage", ["pivot", "tuning"])
+def test_a_step_is_measured(benchmark, models: Models, stage: str) -> None:
+    program = benchmark("inversion")
+    step = program.open_stage(
+        program.Case(str(models.student), str(models.teacher), stage, "cpu", 1, False)
+    )
+    terms = step()
+    assert terms["perceptual"] > 0
+    assert terms["rate"] > 0
+
+
+def test_samples_are_recovered_and_judged_from_the_side(benchmark, models: Models) -> None:
+    program = benchmark("inversion_proof")
+    generator = load_model(models.student).requires_grad_(False)
+    settings = quick(30, 30)
+    found, sheet = program.recover(str(models.student), generator, PIXELS, settings, 1)
+    assert found.tuned > found.pivot > 10
+    assert found.tuned_aside != found.tuned
+    assert sheet.shape == (2 * 64, 3 * 64, 3)
+    row = program.summary("x", [found, found._replace(tuned=31.0, tuned_aside=20.0)])
+    assert f"({min(found.tuned, 31.0):.2f})" in row
+    assert row.split("|")[6].strip() == f"{1 + (found.tuned >= 30)} of 2"

@@ -1,0 +1,96 @@
+"""`nerfgan camera show|convert|draw`, as a user runs them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nerfgan_cli.camera_files import load_cameras, write_cameras
+from nerfgan_cli.camera_forms import FORMS
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.commands.camera.convert import FormName
+
+FFHQ = PRESETS["ffhq"]
+
+
+@pytest.fixture
+def cameras(tmp_path):
+    """A file of three cameras."""
+    made = FFHQ.at([-0.3, 0.0, 0.5], [0.1, 0.0, -0.2])
+    named = [(f"{letter}.png", made[index]) for index, letter in enumerate("abc")]
+    write_cameras(named, tmp_path / "cam.json")
+    return tmp_path / "cam.json"
+
+
+def test_show_says_where_cameras_stand(nerfgan, cameras):
+    done = nerfgan("camera", "show", cameras, "--name", "c.png", "--json")
+    assert done.code == 0, done.err
+    (entry,) = json.loads(done.out)["cameras"]
+    assert entry["name"] == "c.png"
+    assert entry["yaw"] == pytest.approx(np.degrees(0.5), abs=1e-2)
+    assert entry["viewing_yaw"] == pytest.approx(np.degrees(0.5388), abs=1e-2)
+    assert (entry["radius"], entry["focal"], entry["fov"]) == (2.7, 4.2647, 13.374)
+    assert entry["warning"] is None
+    text = nerfgan("camera", "show", cameras).out
+    assert "3 cameras" in text
+    assert "c.png: yaw 28.648, pitch -11.459, roll 0 degrees; seen from yaw 30.8" in text
+
+
+def test_show_warns_where_others_refuse(nerfgan, tmp_path):
+    pose = FFHQ.at(0.2).cam2world[0].numpy() @ np.diag([1, -1, -1, 1])
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"extrinsics": pose.tolist()}))
+    done = nerfgan("camera", "show", bad)
+    assert done.code == 0
+    assert (
+        'warning: it looks away from the object, by 180 degrees: add "axes": "opengl"' in done.out
+    )
+    for arguments in (("draw", bad, "-o", tmp_path / "x.png"), ("convert", bad, "-o", "x.npy")):
+        nerfgan("camera", *arguments).refused(3, "bad.json", "looks away")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_many_cameras_are_summed_up(nerfgan, tmp_path):
+    made = FFHQ.at(np.linspace(-0.4, 0.4, 30).tolist())
+    write_cameras([(None, camera) for camera in made], tmp_path / "cam.json")
+    text = nerfgan("camera", "show", tmp_path / "cam.json").out
+    assert "and 10 more" in text
+    assert "yaw -23 to 23" in text
+
+
+def test_every_form_can_be_asked_for(nerfgan, cameras, tmp_path):
+    assert [form.value for form in FormName] == list(FORMS)
+    for form, (suffix, _, _) in FORMS.items():
+        path = tmp_path / f"{form}{suffix}"
+        done = nerfgan("camera", "convert", cameras, "-o", path, "--to", form)
+        assert done.code == 0, done.err
+        assert "wrote 3 cameras" in done.out
+        again = load_cameras(path, FFHQ)
+        for (_, camera), (_, expected) in zip(again, load_cameras(cameras, FFHQ), strict=True):
+            np.testing.assert_allclose(camera.label, expected.label, atol=1e-6)
+    by_name = nerfgan(
+        "camera", "convert", cameras, "-o", tmp_path / "c.npy", "--name", "b", "--json"
+    )
+    assert json.loads(by_name.out)["cameras"] == 1
+    assert np.load(tmp_path / "c.npy").shape == (1, 25)
+    mirrored = nerfgan("camera", "convert", cameras, "-o", tmp_path / "m.json", "--mirror")
+    assert "wrote 6 cameras" in mirrored.out
+    assert load_cameras(tmp_path / "m.json", FFHQ)[1][0] == "a_mirror.png"
+
+
+def test_convert_refuses_what_it_cannot_write(nerfgan, cameras, tmp_path):
+    wrong = nerfgan("camera", "convert", cameras, "-o", tmp_path / "a.txt")
+    wrong.refused(2, "end it in .json")
+    nerfgan("camera", "convert", tmp_path / "no.json", "-o", "a.json").refused(3, "there is no")
+    absent = nerfgan("camera", "convert", cameras, "-o", tmp_path / "a.npy", "--name", "x")
+    absent.refused(3, "none of its 3 cameras is that of x")
+
+
+def test_draw_shows_each_camera(nerfgan, cameras, tmp_path):
+    done = nerfgan("camera", "draw", cameras, "-o", tmp_path / "d.png", "--side", 200)
+    assert done.code == 0, done.err
+    pixels = np.asarray(Image.open(tmp_path / "d.png"))
+    assert pixels.shape == (200, 600, 3)
+    coloured = np.ptp(pixels.astype(int), axis=2) > 60
+    assert all(coloured[:, start : start + 200].sum() > 50 for start in (0, 200, 400))
