@@ -55,8 +55,10 @@ class Bundled:
 
 TEACHER = "eg3d-toyheads"
 STUDENT = "light-toyheads"
+SLIM = "slim-toyheads"
 BUNDLED = {
     STUDENT: Bundled(f"the light student of {TEACHER}, 128²", STUDENT),
+    SLIM: Bundled("its student of preset slim (StyleGAN3), to compare with, 128²", SLIM),
     TEACHER: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TEACHER),
     f"{TEACHER}-discriminator": Bundled("the discriminator that it was trained with", TEACHER),
 }

@@ -15,6 +15,7 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import (
     BUNDLED,
     BUNDLED_FOLDER,
+    SLIM,
     STUDENT,
     TEACHER,
     find_model,
@@ -79,12 +80,14 @@ def test_the_student_draws_its_teachers_heads(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     benchmark = import_module("student")
     teacher, student = (load_model(find_model(name)) for name in (TEACHER, STUDENT))
+    networks = {"own": student, "teacher": teacher, "slim": load_model(find_model(SLIM))}
     with torch.inference_mode():
-        found = benchmark.likeness(teacher, {"own": student, "teacher": teacher}, 12, FACES)
+        found = benchmark.likeness(teacher, networks, 12, FACES)
         benchmark.write_sheet([teacher, student], tmp_path / "sheet.png")
     assert (found["teacher"] == 100).all()
     assert found["own"].shape == (12, 2)
     assert found["own"][:, 0].mean() > 26
+    assert 23 < found["slim"][:, 0].mean() < found["own"][:, 0].mean()
     sides = list(see_both_sides(teacher, range(4)))
     assert warped_psnr(student, sides) > 0.9 * warped_psnr(teacher, sides)
     side, count = teacher.img_resolution, len(benchmark.YAWS)
