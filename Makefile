@@ -29,7 +29,7 @@ demo: $(INSTALLED)
 	$(BIN)/nerfgan demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

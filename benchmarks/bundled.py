@@ -11,10 +11,11 @@ import argparse
 from math import radians
 from pathlib import Path
 
+import measuring  # noqa: F401  huge pages, as the program has them
 import numpy as np
 import torch
-from measuring import median_seconds
 
+from nerfgan_cli.bench.turns import median_seconds
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import TEACHER, find_model

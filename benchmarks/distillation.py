@@ -30,10 +30,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import torch
-from measuring import Memory, add_clock, clock_of, in_child, take_turns
+from measuring import add_clock, clock_of, in_child
 from plain import make_plain
 from torch import nn
 
+from nerfgan_cli.bench.memory import MB, Memory
+from nerfgan_cli.bench.turns import take_turns
 from nerfgan_cli.checkpoints.format import load_model, save_model
 from nerfgan_cli.checkpoints.measuring import IMAGENET
 from nerfgan_cli.checkpoints.provenance import Provenance
@@ -182,7 +184,7 @@ def peaks(task: DistillTask) -> dict[str, float]:
         for turn in range(2):  # the first loads code and makes the optimisers' moments
             for module in task.modules.values():
                 module.zero_grad(set_to_none=True)
-            added = memory.added(work)
+            added = memory.added(work) / MB
             if turn:
                 found[name] = added
     return found

@@ -21,31 +21,25 @@ float32 is a root mean square, in percent of the picture's standard deviation.
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from measuring import Memory, add_clock, clock_of, in_child, median_seconds, take_turns
+from measuring import add_clock, clock_of, in_child
 from plain import make_plain
 
-from nerfgan_cli.cameras import PRESETS as CAMERAS
-from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.checkpoints.zoo import find_model
+from nerfgan_cli.bench.largest import largest_that
+from nerfgan_cli.bench.memory import MB, Memory
+from nerfgan_cli.bench.networks import open_network, title, works
+from nerfgan_cli.bench.probe import SMALL
+from nerfgan_cli.bench.turns import median_seconds, take_turns
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.eg3d import PRESETS as TEACHERS
-from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.precision import choose_device, set_precision
-from nerfgan_cli.generators.student import Student
-from nerfgan_cli.generators.student_config import PRESETS as STUDENTS
-from nerfgan_cli.generators.student_config import student_config
-from nerfgan_cli.generators.volumetric import VolumetricGenerator
 
-SMALL = EG3DConfig(img_resolution=128, channel_max=8, superresolution="SuperresolutionHybrid2X")
-YAW = 0.5  # radians to either side, of the cameras of a batch
 PLAIN = "plain "  # before the teacher's name
 CONTEXT = 0.5  # GiB that CUDA itself takes on a GPU
 MOST = 4096  # pictures in a batch
@@ -63,47 +57,15 @@ class Case(NamedTuple):
 
 
 def open_generator(model: str, teacher: str, device: torch.device) -> Generator:
-    torch.manual_seed(0)
+    """Also one that renders plainly."""
     if model.startswith(PLAIN):
         return make_plain(open_generator(model.removeprefix(PLAIN), teacher, device))
-    if model in TEACHERS:
-        generator: Generator = EG3D(TEACHERS[model])
-    elif model in STUDENTS:
-        generator = Student(student_config(model, teacher_of(teacher)))
-    else:
-        return load_model(find_model(model), device)
-    return generator.eval().to(device)
+    return open_network(model, teacher, device)
 
 
-def teacher_of(name: str) -> VolumetricGenerator:
-    """A published one without weights, on the device "meta"."""
-    if name in TEACHERS:
-        with torch.device("meta"):
-            return EG3D(TEACHERS[name])
-    generator = load_model(find_model(name))
-    if not isinstance(generator, VolumetricGenerator):
-        raise SystemExit(f"{name} is no volumetric model: give --teacher another.")
-    return generator
-
-
-def title(model: str) -> str:
-    """Without the folder of a file."""
+def named(model: str) -> str:
     plainly = PLAIN if model.startswith(PLAIN) else ""
-    return plainly + Path(model.removeprefix(PLAIN)).name.removesuffix(".safetensors")
-
-
-def works(generator: Generator, batch: int) -> dict[str, Callable[[], object]]:
-    """Drawing so many pictures, and as many views."""
-    device = next(generator.parameters()).device
-    preset = CAMERAS[generator.camera_preset]
-    cameras = preset.at(torch.linspace(-YAW, YAW, batch)).to(device)
-    z = torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(0))
-    ws = generator.mapping(z.to(device), preset.frontal().to(device))
-    subject = generator.prepare(ws[:1])
-    return {
-        "picture": lambda: generator.synthesis(ws, cameras),
-        "view": lambda: generator.draw(subject, cameras),
-    }
+    return plainly + title(model.removeprefix(PLAIN))
 
 
 def peak(case: Case) -> float:
@@ -118,7 +80,7 @@ def peak(case: Case) -> float:
     set_precision(generator, case.precision, device)
     draw = works(generator, case.batch)["picture"]
     loaded = memory.used() - before
-    return loaded + memory.added(draw)
+    return (loaded + memory.added(draw)) / MB
 
 
 def largest(case: Case, limit: float) -> dict[str, float]:
@@ -138,20 +100,9 @@ def largest(case: Case, limit: float) -> dict[str, float]:
             torch.cuda.empty_cache()
         return True
 
-    batch = largest_that(fits)
+    batch = largest_that(fits, MOST)
     seconds = median_seconds(works(generator, batch)["picture"], 3) / batch if batch else 0.0
     return {"batch": batch, "seconds": seconds}
-
-
-def largest_that(fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to MOST that fits, if all smaller ones do; 0: none."""
-    good, bad = 0, 1
-    while bad <= MOST and fits(bad):
-        good, bad = bad, min(2 * bad, MOST + 1)
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if fits(middle) else (good, middle)
-    return good
 
 
 def convolution_rates(device: torch.device, repeats: int) -> Iterator[tuple[str, float]]:
@@ -190,7 +141,7 @@ def compare(names: list[str], precision: str, arguments: argparse.Namespace) -> 
     for name, generator in generators.items():
         if precision != "fp32":
             percent = difference(generator, precision, device)
-            print(f"{title(name)}, {precision}: {percent:.2f} % from float32")
+            print(f"{named(name)}, {precision}: {percent:.2f} % from float32")
         set_precision(generator, precision, device)
     print("\n| batch | network | ms per picture | faster | ms per view | faster | MB | smaller |")
     print("|--:|---|--:|--:|--:|--:|--:|--:|")
@@ -205,11 +156,11 @@ def compare(names: list[str], precision: str, arguments: argparse.Namespace) -> 
             row = (*times, in_own_process(name, batch))
             first = first or row
             cells = (f"{own:.1f} | {its / own:.1f}×" for own, its in zip(row, first, strict=True))
-            print(f"| {batch} | {title(name)} | {' | '.join(cells)} |", flush=True)
+            print(f"| {batch} | {named(name)} | {' | '.join(cells)} |", flush=True)
     for name in names if device.type == "cuda" else ():
         found = in_own_process(name, LARGEST)
         print(
-            f"{title(name)}: at most {found['batch']} pictures in {arguments.memory_limit:g} GiB, "
+            f"{named(name)}: at most {found['batch']} pictures in {arguments.memory_limit:g} GiB, "
             f"{1000 * found['seconds']:.1f} ms each"
         )
 

@@ -19,9 +19,11 @@ from statistics import median
 from typing import NamedTuple
 
 import torch
-from inference import open_generator, title
-from measuring import Memory, add_clock, in_child, take_turns
+from measuring import add_clock, in_child
 
+from nerfgan_cli.bench.memory import MB, Memory
+from nerfgan_cli.bench.networks import open_network, title
+from nerfgan_cli.bench.turns import take_turns
 from nerfgan_cli.cameras import PRESETS as CAMERAS
 from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.inversion.photos import View
@@ -47,7 +49,7 @@ class Case(NamedTuple):
 def open_stage(case: Case) -> Callable[[], object]:
     """One step of the stage, again and again the first that is in full swing."""
     device = torch.device(case.device)
-    generator = open_generator(case.model.removeprefix(AGAIN), case.teacher, device)
+    generator = open_network(case.model.removeprefix(AGAIN), case.teacher, device)
     generator.requires_grad_(False)
     settings = Settings(recompute=case.model.startswith(AGAIN))
     side = generator.img_resolution
@@ -80,7 +82,7 @@ def measure(case: Case) -> dict[str, float]:
     step = open_stage(case)
     clock = time.process_time if case.processor else time.perf_counter
     seconds = take_turns({"": step}, case.repeats, clock)[""]
-    return {"seconds": median(seconds), "mb": memory.peak() - before}
+    return {"seconds": median(seconds), "mb": (memory.peak() - before) / MB}
 
 
 def main() -> None:

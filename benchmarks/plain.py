@@ -1,7 +1,8 @@
 """The teacher with volume rendering as one would first write it (`tests/oracles/volume.py`).
 
 All rays of all pictures at once, features concatenated, sorted and gathered: what the official
-program does too. Everything else is the library's.
+programs do too. Of Mimic3D's 3D branch, whose pictures are large, as many rays at once as its
+program takes. Everything else is the library's.
 """
 
 import sys
@@ -16,27 +17,29 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from oracles import volume
 
-from nerfgan_cli.cameras import Camera
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Subject
 from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.mimic3d import BRANCH_3D, Mimic3D
 from nerfgan_cli.nn.decoder import Decoder
 from nerfgan_cli.nn.depths import Draws
-from nerfgan_cli.nn.rays import Rays, camera_rays
+from nerfgan_cli.nn.rays import Rays
+from nerfgan_cli.nn.superresolution_presets import RGB
 from nerfgan_cli.nn.volume import Rendered, draw_samples, ray_limits
 from nerfgan_cli.nn.volume_config import VolumeConfig
 from nerfgan_cli.ops.plane_axes import PLANE_AXES
 
+MIMIC3D_RAYS = 500_000 // 32  # of the program's configuration (mimic3d.md 12)
+
 
 class PlainEG3D(EG3D):
-    def render(
+    def render_rays(
         self,
         subject: Subject,
-        camera: Camera,
+        rays: Rays,
         options: DrawOptions = DEFAULT_OPTIONS,
         draws: Iterable[Draws] | None = None,
     ) -> Rendered:
         config = self.eg3d_config.volume
-        rays = camera_rays(camera, options.resolution or self.raw_resolution)
         B, R, _ = rays.origins.shape
         if draws is None:
             draws = draw_samples(config, R, rays.origins.device, options.generator)
@@ -46,9 +49,37 @@ class PlainEG3D(EG3D):
         return plain_render(planes, self.decoder, rays, limits, config, list(islice(draws, B)))
 
 
+class PlainMimic3D(Mimic3D):
+    def render_rays(
+        self,
+        subject: Subject,
+        rays: Rays,
+        options: DrawOptions = DEFAULT_OPTIONS,
+        draws: Iterable[Draws] | None = None,
+    ) -> Rendered:
+        """Without randomness, of one subject."""
+        if self.choose_branch(options) != BRANCH_3D:
+            return super().render_rays(subject, rays, options, draws)
+        assert subject.planes is not None
+        config, R = self.eg3d_config.volume, rays.origins.shape[1]
+        limits = ray_limits(rays, config)
+        draw = next(draw_samples(config, R, rays.origins.device, None))
+        parts = []
+        for start in range(0, R, MIMIC3D_RAYS):
+            part = slice(start, start + MIMIC3D_RAYS)
+            some = Rays(*(x[:, part] for x in rays))
+            near, far = (x[:, part] for x in limits)
+            found = plain_render(
+                subject.planes, self.decoder, some, (near, far), config, [draw], subject.residual
+            )
+            parts.append(found)
+        features, depth, weight = (torch.cat(x, dim=1) for x in zip(*parts, strict=True))
+        return Rendered(features[..., :RGB], depth, weight)
+
+
 def make_plain(teacher: EG3D) -> EG3D:
     """The same network, which renders plainly from now on."""
-    teacher.__class__ = PlainEG3D
+    teacher.__class__ = PlainMimic3D if isinstance(teacher, Mimic3D) else PlainEG3D
     return teacher
 
 
@@ -59,6 +90,7 @@ def plain_render(
     limits: tuple[Tensor, Tensor],  # [B, R, 1] each
     config: VolumeConfig,
     draws: list[Draws],  # B
+    residual: Tensor | None = None,  # [B, 3, C, H', H'], added to the planes
 ) -> Rendered:
     """As `nerfgan_cli.nn.volume.render`."""
     layers = []
@@ -76,5 +108,6 @@ def plain_render(
             axes=PLANE_AXES[config.plane_axes],
             disparity=config.disparity_space_sampling,
             white_back=config.white_back,
+            residual=residual,
         )
     return Rendered(out.features, out.depth[..., 0], out.weight[..., 0])

@@ -16,9 +16,11 @@ import statistics
 from collections.abc import Callable
 
 import torch
-from measuring import Memory, in_child, take_turns
+from measuring import in_child
 from plain import plain_render
 
+from nerfgan_cli.bench.memory import MB, Memory
+from nerfgan_cli.bench.turns import take_turns
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.nn.decoder import Decoder
 from nerfgan_cli.nn.rays import camera_rays
@@ -53,7 +55,7 @@ def build(resolution: int) -> dict[str, Renderer]:
 def peak_memory(name: str, resolution: int) -> float:
     """MB that one rendering adds to the memory of this process."""
     build(8)[name]()  # loads code and starts threads
-    return Memory(torch.device("cpu")).added(build(resolution)[name])
+    return Memory(torch.device("cpu")).added(build(resolution)[name]) / MB
 
 
 def peak_in_own_process(name: str, resolution: int, threads: int) -> float:

@@ -32,29 +32,43 @@ def find_faults(camera: Camera, preset: CameraPreset) -> list[tuple[int, str]]:
     """(index, what is wrong and how to mend it) of all that cannot be pictures of a subject."""
     faults = dict(find_problems(camera))
     aside, distance = _degrees_aside(camera.cam2world, preset), camera.position.norm(dim=1)
-    least, most = (share * preset.radius for share in DISTANCES)
-    for index in ((aside > MOST_ASIDE) | (distance < least) | (distance > most)).nonzero():
-        number = int(index)
-        if number in faults:
-            continue
-        if aside[number] > MOST_ASIDE:
-            faults[number] = (
-                f"it looks away from the object, by {float(aside[number]):.0f} degrees: "
-                f"{_remedy(camera.cam2world[number], preset)}"
-            )
-        else:
-            faults[number] = (
-                f"it stands {float(distance[number]):.3g} from the origin, {preset.radius:.3g} is "
-                "usual here: scale its world, or take a model for such cameras"
+    right = _in_place(camera.cam2world, preset) & _shows_pivot(camera, preset)
+    for index in (~right).nonzero().flatten().tolist():
+        if index not in faults:
+            faults[index] = _misplaced(
+                camera[index], float(aside[index]), float(distance[index]), preset
             )
     return sorted(faults.items())
 
 
+def _misplaced(camera: Camera, aside: float, distance: float, preset: CameraPreset) -> str:
+    """What is wrong with the place or the direction of one camera.
+
+    The last is the sharpest: a world-to-camera matrix taken for its inverse stands before the
+    subject, whatever its yaw, and looks past it by as much.
+    """
+    if aside > MOST_ASIDE:
+        remedy = _remedy(camera, preset)
+        return f"it looks away from the object, by {aside:.0f} degrees: {remedy}"
+    if not in_place(camera.cam2world, preset):
+        return (
+            f"it stands {distance:.3g} from the origin, {preset.radius:.3g} is usual here: scale "
+            "its world, or take a model for such cameras"
+        )
+    remedy = _remedy(camera, preset)
+    return f"it looks past the object, by {aside:.0f} degrees, out of its picture: {remedy}"
+
+
 def in_place(cam2world: Tensor, preset: CameraPreset) -> bool:  # [B, 4, 4]
     """Whether all cameras look at the preset's subject from about its distance."""
+    return bool(_in_place(cam2world, preset).all())
+
+
+def _in_place(cam2world: Tensor, preset: CameraPreset) -> Tensor:  # [B, 4, 4] -> [B]
     distance = cam2world[:, :3, 3].norm(dim=1) / preset.radius
     near = (distance >= DISTANCES[0]) & (distance <= DISTANCES[1])
-    return bool((near & (_degrees_aside(cam2world, preset) <= MOST_ASIDE)).all())
+    right: Tensor = near & (_degrees_aside(cam2world, preset) <= MOST_ASIDE)
+    return right
 
 
 def _degrees_aside(cam2world: Tensor, preset: CameraPreset) -> Tensor:  # [B, 4, 4] -> [B]
@@ -64,20 +78,33 @@ def _degrees_aside(cam2world: Tensor, preset: CameraPreset) -> Tensor:  # [B, 4,
     return degrees
 
 
-def _remedy(pose: Tensor, preset: CameraPreset) -> str:  # [4, 4]
-    """The reading of the matrix that would put the camera into its place."""
-    axes = pose.new_tensor(OPENGL)
-    inverse = torch.linalg.inv(pose)
-    readings = {
-        '"type": "world_to_camera"': inverse,
-        '"axes": "opengl"': pose @ axes,
-        '"type": "world_to_camera" and "axes": "opengl"': inverse @ axes,
+def _shows_pivot(camera: Camera, preset: CameraPreset) -> Tensor:  # [B]
+    """Whether the middle of the subject lies in the picture, if it lies before the camera."""
+    way = camera.cam2world.new_tensor(preset.pivot) - camera.position
+    local = (camera.cam2world[:, :3, :3].mT @ way[:, :, None])[:, :, 0]
+    seen = (camera.intrinsics @ local[:, :, None])[:, :, 0]
+    place = seen[:, :2] / seen[:, 2:]
+    return ((place >= 0) & (place <= 1)).all(dim=1)
+
+
+def _remedy(camera: Camera, preset: CameraPreset) -> str:
+    """The reading of the matrix that would put one camera into its place."""
+    pose = camera.cam2world[0]
+    axes, inverse = pose.new_tensor(OPENGL), torch.linalg.inv(pose)
+    kind, opengl = 'its "type", world_to_camera or camera_to_world,', '"axes": "opengl"'
+    readings = {  # what the file says already is not known here
+        f"its matrix fits once inverted, so state {kind}": inverse,
+        f"its matrix fits with OpenGL's axes, so state {opengl}": pose @ axes,
+        f"its matrix fits once inverted, with OpenGL's axes, so state {kind} and {opengl}": (
+            inverse @ axes
+        ),
     }
     fitting = {
         float(_degrees_aside(matrix[None], preset)): told
         for told, matrix in readings.items()
         if in_place(matrix[None], preset)
+        and bool(_shows_pivot(Camera(matrix[None], camera.intrinsics), preset))
     }
     if fitting:
-        return f"add {fitting[min(fitting)]} beside its matrix, which then fits"
+        return f"{fitting[min(fitting)]} beside it or when converting the file"
     return "is its matrix world-to-camera, or its axes OpenGL's? Say so beside it"

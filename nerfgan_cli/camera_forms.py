@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from nerfgan_cli.camera_files import MIRROR, Named, file_content
+from nerfgan_cli.camera_files import Named, file_content
+from nerfgan_cli.camera_sources import MIRROR
 from nerfgan_cli.cameras import Camera, CameraPreset, angles_from_pose, fov_from_focal
 from nerfgan_cli.data.camera_formats.matrices import OPENGL
 from nerfgan_cli.errors import InputError
@@ -68,18 +69,23 @@ def as_npz(cameras: Sequence[Named], preset: CameraPreset) -> bytes:
 
 
 def as_transforms(cameras: Sequence[Named], preset: CameraPreset) -> bytes:
+    return to_json(transforms_of(cameras, PIXELS))
+
+
+def transforms_of(cameras: Sequence[Named], side: int) -> dict[str, Any]:
+    """Of pictures of this side."""
     frames = []
     for name, (_, camera) in zip(names(cameras), cameras, strict=True):
-        (fx, _, cx), (_, fy, cy), _ = (PIXELS * camera.intrinsics[0].double()).tolist()
+        (fx, _, cx), (_, fy, cy), _ = (side * camera.intrinsics[0].double()).tolist()
         frames.append(
             {
                 "file_path": name,
                 "transform_matrix": (camera.cam2world[0].double().numpy() @ OPENGL).tolist(),
-                **{"fl_x": fx, "fl_y": fy, "cx": cx, "cy": cy, "w": PIXELS, "h": PIXELS},
+                **{"fl_x": fx, "fl_y": fy, "cx": cx, "cy": cy, "w": side, "h": side},
             }
         )
     focal = float(cameras[0][1].intrinsics[0, 0, 0])
-    return to_json({"camera_angle_x": fov_from_focal(focal), "frames": frames})
+    return {"camera_angle_x": fov_from_focal(focal), "frames": frames}
 
 
 FORMS = {

@@ -39,3 +39,10 @@ class DivergedError(NerfganError):
     """A training run or an optimisation produced NaN, infinite or enormous values."""
 
     exit_code = 6
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the host or on a device; torch is not imported for asking."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -71,18 +71,18 @@ def fit_latent(latent: Latent, generator: Generator) -> Tensor:  # [1, L, w_dim]
     _, rows, width = latent.ws.shape
     if latent.model not in (None, space_checksum(generator)):
         raise WeightsError(
-            f"the latent {latent.name} belongs to another model: name that one with --model, or a "
-            "student or teacher of the same latent space."
+            f"the latent {latent.name} belongs to another model: draw it with that one, or with "
+            "a student or teacher of the same latent space."
         )
     if width != generator.w_dim:
         raise WeightsError(
             f"the latent {latent.name} has codes of {width} numbers and this model of "
-            f"{generator.w_dim}: name the model that it was made with."
+            f"{generator.w_dim}: draw it with the model that it was made with."
         )
     if rows not in (1, generator.num_ws):
         raise WeightsError(
             f"the latent {latent.name} has codes for {rows} layers and this model "
-            f"{generator.num_ws}: name the model that it was made with."
+            f"{generator.num_ws}: draw it with the model that it was made with."
         )
     ws = latent.ws.float().to(generator.latent_space().w_avg.device)
     return ws.expand(-1, generator.num_ws, -1)

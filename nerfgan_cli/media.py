@@ -72,6 +72,7 @@ def captioned_grid(
     pictures: Iterable[Picture],  # all of one size
     captions: Sequence[str],
     columns: int,
+    headings: Sequence[str] = (),  # of the rows, each across its row
 ) -> Picture:
     """A grid in which each picture has its caption above it; cells are as wide as either.
 
@@ -81,13 +82,19 @@ def captioned_grid(
     first = next(stream)
     height, width, _ = first.shape
     font = _fitting_font(captions, width)
-    cell = max(width, ceil(max(font.getlength(caption) for caption in captions)) + 4)
+    head_font = _fitting_font(headings, columns * width)
+    fits = width - 4, _longest(captions, font), _longest(headings, head_font) / columns
+    cell = ceil(max(fits)) + 4
+    whole = columns * (cell + GAP) - GAP
     strip = len(_caption("", font, cell))
+    head = len(_caption("", head_font, whole)) if headings else 0
+    pitch = head + strip + height + GAP  # from row to row
     rows = -(-len(captions) // columns)
-    size = rows * (strip + height + GAP) - GAP, columns * (cell + GAP) - GAP
-    sheet = np.full((*size, 3), PAPER, dtype=np.uint8)
+    sheet = np.full((rows * pitch - GAP, whole, 3), PAPER, dtype=np.uint8)
+    for row, heading in enumerate(headings):
+        sheet[row * pitch :][:head] = _caption(heading, head_font, whole)
     for index, (picture, caption) in enumerate(zip(chain([first], stream), captions, strict=True)):
-        top, left = index // columns * (strip + height + GAP), index % columns * (cell + GAP)
+        top, left = index // columns * pitch + head, index % columns * (cell + GAP)
         sheet[top : top + strip, left : left + cell] = _caption(caption, font, cell)
         inset = left + (cell - width) // 2
         sheet[top + strip :, inset:][:height, :width] = picture
@@ -115,9 +122,13 @@ def _fitting_font(captions: Sequence[str], width: int) -> Font:
     """Pillow's own font, as large as the widest caption allows."""
     for size in range(LARGEST_FONT, 7, -1):
         font = ImageFont.load_default(size)
-        if max(font.getlength(caption) for caption in captions) <= width - 4:
+        if _longest(captions, font) <= width - 4:
             return font
     return ImageFont.load_default(8)
+
+
+def _longest(captions: Sequence[str], font: Font) -> float:  # in pixels
+    return max((font.getlength(caption) for caption in captions), default=0)
 
 
 def _caption(text: str, font: Font, width: int) -> Picture:

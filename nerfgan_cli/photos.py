@@ -10,6 +10,7 @@ from nerfgan_cli.data.pictures import BadPictureError, Colour, open_picture, to_
 from nerfgan_cli.errors import InputError
 
 SMALLEST = 16  # pixels of the shorter side: less shows nobody and nothing
+HEIC = (".heic", ".heif")  # as telephones store photos; Pillow reads it with a plugin only
 BACKGROUND: Colour = (255, 255, 255)  # behind what is transparent
 
 
@@ -30,5 +31,6 @@ def decode_photo(data: bytes | IO[bytes], name: str) -> NDArray[np.uint8]:  # [H
         if min(image.size) < SMALLEST:
             raise BadPictureError(f"it is {image.width}×{image.height}: give a larger photo")
     except BadPictureError as error:
-        raise InputError(f"{name} cannot be used as a photo, {error}.") from error
+        reason = "it is HEIC: convert it to JPEG" if name.lower().endswith(HEIC) else str(error)
+        raise InputError(f"{name} cannot be used as a photo, {reason}.") from error
     return np.array(image)

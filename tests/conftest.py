@@ -1,4 +1,4 @@
-"""Settings of every test: two threads, the goldens' helper module on the path."""
+"""Settings of every test: two threads for all, the goldens' helper module on the path."""
 
 import os
 import sys
@@ -9,12 +9,15 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, before torch comes
 
+# Of two processes that share the tests each has one, also for the programs that it starts.
+os.environ.update({"OMP_NUM_THREADS": "1"} if "PYTEST_XDIST_WORKER" in os.environ else {})
+
 import torch
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS), str(TESTS / "parity")]
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +26,14 @@ def tiny_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training_case import write_recipe
 
     return write_recipe(tmp_path_factory.mktemp("training"))
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory):
+    """Files of a teacher, its student and a discriminator, small enough to invert with."""
+    from inversion_case import write_models
+
+    return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

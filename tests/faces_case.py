@@ -69,7 +69,9 @@ class MadeDetector:
         return Face(np.concatenate([points.min(axis=0), points.max(axis=0)]), points, 0.9)
 
 
-def write_network(path: Path, size: int, outputs: dict[str, list[float]], convention=None):
+def write_network(
+    path: Path, size: int, outputs: dict[str, list[float]], convention=None, mean=True
+):
     """An ONNX network whose outputs are constant, plus the mean of each channel of its input."""
     from onnx import TensorProto, helper, numpy_helper, save
 
@@ -86,7 +88,7 @@ def write_network(path: Path, size: int, outputs: dict[str, list[float]], conven
             helper.make_node("Sub", [f"{name}_sum", f"{name}_sum"], [f"{name}_zero"]),
             helper.make_node("Add", [f"{name}_zero", f"{name}_constant"], [name]),
         ]
-    described = {**shapes, "mean": [1, 3]}
+    described = {**shapes, "mean": [1, 3]} if mean else shapes
     graph = helper.make_graph(
         nodes,
         "made",

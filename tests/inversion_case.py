@@ -1,5 +1,6 @@
 """Inversions small enough for tests: a random EG3D of 64², its student, a discriminator."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +20,12 @@ from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PredictorConfig, student_config
 from nerfgan_cli.inversion.distances import Distances
 from nerfgan_cli.inversion.photos import View, to_target
+from nerfgan_cli.inversion.pivot import PivotSearch
 from nerfgan_cli.inversion.run import Job
 from nerfgan_cli.inversion.settings import PivotSettings, Settings, TuningSettings
+from nerfgan_cli.inversion.stage import Stage, Terms
+from nerfgan_cli.inversion.statistics import measure_codes
+from nerfgan_cli.inversion.tuning import Tuning
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.media import to_pixels, write_png
 from nerfgan_cli.nn.discriminators import DualDiscriminator
@@ -88,7 +93,7 @@ def view_of(generator: Generator, camera: Camera = SIDEWAYS, seed: int = 5) -> V
 
 def make_job(model: Path, settings: Settings, seed: int = 5) -> Job:
     """Of the model's own sample, seen from the side, compared by pixels."""
-    generator = load_model(model).requires_grad_(False)
+    generator = load(model)
     views, base = [view_of(generator, seed=seed)], base_of(str(model), model, generator)
     return Job("sample", generator, base, Provenance("x"), views, PIXELS, settings)
 
@@ -96,3 +101,32 @@ def make_job(model: Path, settings: Settings, seed: int = 5) -> Job:
 def quick(pivot: int = 4, tuning: int = 3, **settings: Any) -> Settings:
     stages = PivotSettings(steps=pivot), TuningSettings(steps=tuning)
     return Settings(*stages, **{"depth_multiplier": 1.0, **settings})
+
+
+def load(path: Path) -> Generator:
+    return load_model(path).requires_grad_(False)
+
+
+def search(
+    generator: Generator, settings: Settings, views: Sequence[View] | None = None
+) -> PivotSearch:
+    """Stage 1, of the generator's own sample if no views are given."""
+    views = [view_of(generator)] if views is None else views
+    return PivotSearch(generator, views, PIXELS.pivot, measure_codes(generator), settings)
+
+
+def tuning(
+    generator: Generator,
+    pivot: Tensor,  # [1, L, w_dim]
+    view: View | None = None,
+    stop: float = 0.0,
+    **settings: float,
+) -> Tuning:
+    """Stage 2, likewise."""
+    table = Settings(tuning=TuningSettings(**{"steps": 12, **settings}), depth_multiplier=1.0)
+    return Tuning(generator, pivot, [view or view_of(generator)], PIXELS.tuning, table, stop)
+
+
+def run(stage: Stage) -> list[Terms | None]:
+    """All steps."""
+    return [stage.step(index) for index in range(stage.steps)]

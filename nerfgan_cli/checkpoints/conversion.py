@@ -9,13 +9,20 @@ from nerfgan_cli.checkpoints.container import Entry, Payload
 from nerfgan_cli.checkpoints.expected import Shape, discriminator_tensors, generator_tensors
 from nerfgan_cli.checkpoints.header import Header, compare_tensors, read_header, write_model
 from nerfgan_cli.checkpoints.official import SURPLUS, Network, OfficialCheckpoint, read_official
-from nerfgan_cli.checkpoints.provenance import AUGMENTATION, OFFICIAL_TERMS, Provenance
-from nerfgan_cli.errors import InputError
+from nerfgan_cli.checkpoints.provenance import (
+    AUGMENTATION,
+    MIMIC3D_TERMS,
+    OFFICIAL_TERMS,
+    Provenance,
+)
+from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.generators.mimic3d_config import AXES, STAGE, Mimic3DConfig
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 
 GENERATOR = "TriPlaneGenerator"
+RELEASED = "released"  # plane axes of EG3D
 IMAGES = {"SingleDiscriminator": 1, "DualDiscriminator": 2, "DummyDualDiscriminator": 2}
 OTHER_CLASSES = {
     "Generator": "a StyleGAN2-ADA or StyleGAN3 generator",
@@ -34,8 +41,8 @@ class Architecture(NamedTuple):
 def convert(
     source: Path,
     out: Path,
-    key: str = "G_ema",  # or G, D
-    plane_axes: str = "released",
+    key: str = "G_ema",  # or G, D, D_patch
+    plane_axes: str | None = None,  # None: those of the release
     camera_preset: str | None = None,  # None: as its options record
     half: bool = False,  # stores weights as float16
 ) -> Header:
@@ -51,7 +58,7 @@ def convert(
         source=checkpoint.name,
         sha256=sha256_of(source),
         network=key,
-        licence=OFFICIAL_TERMS,
+        licence=terms_of(checkpoint),
         training=checkpoint.training_facts() | augmentation(checkpoint, key),
     )
     payloads = {name: Payload("F32", tensor.array()) for name, tensor in stored.items()}
@@ -60,40 +67,67 @@ def convert(
     return read_header(out)
 
 
+def terms_of(checkpoint: OfficialCheckpoint) -> str:
+    """Those of the release that a checkpoint is from, by its looks."""
+    generators = (checkpoint.networks.get(key) for key in ("G_ema", "G"))
+    mimic3d = any(network is not None and is_mimic3d(network) for network in generators)
+    return MIMIC3D_TERMS if mimic3d or "D_patch" in checkpoint.networks else OFFICIAL_TERMS
+
+
 def augmentation(checkpoint: OfficialCheckpoint, key: str) -> dict[str, float]:
     """How strongly what a discriminator saw was augmented in the end, where that is recorded."""
     pipe = checkpoint.networks.get("augment_pipe")
-    if key != "D" or pipe is None or "p" not in pipe.tensors:
+    if key not in ("D", "D_patch") or pipe is None or "p" not in pipe.tensors:
         return {}
     return {AUGMENTATION: float(pipe.tensors["p"].array())}
 
 
 def describe(
-    network: Network, source: str, plane_axes: str, camera_preset: str | None
+    network: Network, source: str, plane_axes: str | None, camera_preset: str | None
 ) -> Architecture:
     """The architecture that an official network states."""
     name = network.class_name
-    if name == GENERATOR:
-        official = EG3DConfig.from_official(network.init_kwargs, network.attributes)
-        volume = replace(official.volume, plane_axes=plane_axes)
-        camera = official.camera_preset if camera_preset is None else camera_preset
-        config = asdict(replace(official, volume=volume, camera_preset=camera))
-        return Architecture("eg3d", config, generator_tensors(read_config(EG3DConfig, config)))
+    if is_mimic3d(network) or name == GENERATOR:
+        official = official_generator(network, source, plane_axes)
+        if camera_preset is not None:
+            official = replace(official, camera_preset=camera_preset)
+        kind = "mimic3d" if isinstance(official, Mimic3DConfig) else "eg3d"
+        config = asdict(official)
+        return Architecture(kind, config, generator_tensors(read_config(type(official), config)))
     if name in IMAGES:
         config = asdict(official_discriminator(network, source))
         tensors = discriminator_tensors(IMAGES[name], read_config(DiscriminatorConfig, config))
         return Architecture("discriminator", {"class_name": name, **config}, tensors)
     what = OTHER_CLASSES.get(name, f"a network of class {name}")
     raise InputError(
-        f"{source} holds {what}, which nerfgan cannot convert: give a checkpoint of EG3D."
+        f"{source} holds {what}, which nerfgan cannot convert: give one of EG3D or Mimic3D."
     )
+
+
+def is_mimic3d(network: Network) -> bool:
+    """By the 3D-aware stream, which no other generator has."""
+    return any(STAGE.match(name) for name in network.tensors)
+
+
+def official_generator(network: Network, source: str, plane_axes: str | None) -> EG3DConfig:
+    arguments, attributes = network.init_kwargs, network.attributes
+    if not is_mimic3d(network):
+        official = EG3DConfig.from_official(arguments, attributes)
+        return replace(official, volume=replace(official.volume, plane_axes=plane_axes or RELEASED))
+    if plane_axes not in (None, AXES):
+        raise UsageError(
+            f"{source} is a Mimic3D, whose planes are xy, yz and zx and not {plane_axes!r}: "
+            "leave the plane axes out."
+        )
+    return Mimic3DConfig.from_snapshot(arguments, attributes, network.tensors)
 
 
 def describe_official(network: Network) -> Architecture | None:
     """The architecture, if it is one that we know."""
-    if network.class_name != GENERATOR and network.class_name not in IMAGES:
+    known = network.class_name == GENERATOR or network.class_name in IMAGES
+    if not known and not is_mimic3d(network):
         return None
-    return describe(network, network.class_name, "released", None)
+    return describe(network, network.class_name, None, None)
 
 
 def official_discriminator(network: Network, source: str) -> DiscriminatorConfig:

@@ -2,11 +2,11 @@
 
 The base is named in the header, with a checksum of its weights. A difference is stored as float16.
 Where all of them would take more than `LARGEST` bytes, the largest matrices and convolutions take 8
-bits a number, and if that does not do, 4: each row is rounded to multiples of a scale of its own.
+bits a number, and if that does not do, 6, then 4: each row is rounded to multiples of a scale of
+its own.
 
-    half      NAME: F16
-    8 bits    NAME: I8, NAME:scale: F32 [rows]
-    4 bits    NAME: U8 [⌈numbers / 2⌉], two to a byte, NAME:scale
+    half        NAME: F16
+    fewer bits  NAME: U8 [⌈numbers · bits / 8⌉], and its scales NAME:8, NAME:6 or NAME:4: F32 [rows]
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from dataclasses import asdict
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
@@ -29,10 +30,9 @@ from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.generators.contract import Generator
 
 OFFSET = "offset"  # of `Generator.set_offset`
-SCALE = ":scale"
 LARGEST = 30_000_000  # bytes of a file
 HEADER = 160  # bytes that the header takes for a tensor, at most
-LEVELS = {8: 127, 4: 7}  # by bits, the largest multiple of the scale
+FEWER = (8, 6, 4)  # bits
 TINIEST = 1e-30  # so that a row that did not change has a scale
 
 
@@ -79,7 +79,7 @@ def choose_bits(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     matrices = [name for name in shapes if len(shapes[name]) > 1]
     matrices.sort(key=lambda name: prod(shapes[name]), reverse=True)
     total = sum(size_of(shape, 16) for shape in shapes.values())
-    for fewer in LEVELS:
+    for fewer in FEWER:
         for name in matrices:
             if total <= LARGEST:
                 return bits
@@ -103,9 +103,15 @@ def apply(path: Path, header: Header, model: Generator) -> None:
         for name in header.entries:
             tensors[name] = file.get_tensor(name)
     offset = tensors.pop(OFFSET, None)
+    scales = {name.partition(":")[0]: name for name in tensors if ":" in name}
     try:
-        for name in [name for name in tensors if not name.endswith(SCALE)]:
-            change = _decode(tensors[name], tensors.get(name + SCALE), state[name].shape)
+        for name in {name.partition(":")[0] for name in tensors}:
+            change = tensors[name]
+            if name in scales:
+                scale, bits = tensors[scales[name]], int(scales[name].partition(":")[2])
+                levels = _unpack(change, state[name].numel(), bits)
+                change = levels.view(len(scale), -1) * scale[:, None]
+            change = change.float().view(state[name].shape)
             if not is_finite(change):
                 raise ValueError(name)
             state[name] += change.to(state[name].device)
@@ -121,25 +127,25 @@ def _encode(name: str, change: Tensor, bits: int) -> dict[str, Payload]:
     if bits == 16:
         return {name: to_payload(change.half())}
     rows = change.flatten(1)
-    scale = rows.abs().amax(dim=1).clamp(min=TINIEST) / LEVELS[bits]
+    scale = rows.abs().amax(dim=1).clamp(min=TINIEST) / largest_level(bits)
     levels = (rows / scale[:, None]).round()
-    stored = _pack(levels) if bits == 4 else levels.to(torch.int8).view_as(change)
-    return {name: to_payload(stored), name + SCALE: to_payload(scale)}
+    return {name: to_payload(_pack(levels, bits)), f"{name}:{bits}": to_payload(scale)}
 
 
-def _decode(stored: Tensor, scale: Tensor | None, shape: torch.Size) -> Tensor:
-    if scale is None:
-        return stored.float().view(shape)
-    levels = _unpack(stored, shape.numel()) if stored.dtype == torch.uint8 else stored
-    return (levels.float().view(shape[0], -1) * scale[:, None]).view(shape)
+def largest_level(bits: int) -> int:
+    """The largest multiple of the scale; the smallest is its negative."""
+    return int(2 ** (bits - 1)) - 1
 
 
-def _pack(levels: Tensor) -> Tensor:  # from −7 to 7 -> uint8
-    """Two numbers to a byte."""
-    nibbles = (levels.flatten() + 8).to(torch.uint8)
-    nibbles = torch.nn.functional.pad(nibbles, (0, len(nibbles) % 2))
-    return nibbles[::2] * 16 + nibbles[1::2]
+def _pack(levels: Tensor, bits: int) -> Tensor:  # [...] -> uint8 [⌈N · bits / 8⌉]
+    """Each number's bits behind those of the one before."""
+    numbers = (levels + largest_level(bits)).to(torch.uint8).flatten().numpy()
+    return torch.from_numpy(np.packbits(np.unpackbits(numbers[:, None], axis=1)[:, -bits:]))
 
 
-def _unpack(packed: Tensor, count: int) -> Tensor:
-    return torch.stack([packed // 16, packed % 16], dim=1).flatten()[:count].float() - 8
+def _unpack(packed: Tensor, count: int, bits: int) -> Tensor:  # [count]
+    if len(packed) != -(-count * bits // 8):
+        raise ValueError(f"{len(packed)} bytes of {count} numbers")
+    low = np.unpackbits(packed.numpy(), count=count * bits).reshape(count, bits)
+    numbers = np.packbits(low, axis=1) >> (8 - bits)  # which fills up with zeros on the right
+    return torch.from_numpy(numbers).float() - largest_level(bits)

@@ -67,12 +67,13 @@ def load_model(path: Path | str, device: torch.device | str = "cpu") -> Generato
     """The generator in the file, in evaluation mode."""
     model = load_network(path, device)
     if not isinstance(model, Generator):
-        raise UsageError(f"{path} holds a discriminator, which cannot draw: give a generator.")
+        kind = read_header(Path(path)).kind
+        raise UsageError(f"{path} holds a {kind}, which cannot draw: give a generator.")
     return model
 
 
 def load_network(path: Path | str, device: torch.device | str = "cpu") -> nn.Module:
-    """The network in the file, a generator or a discriminator, in evaluation mode."""
+    """The network in the file, whatever its kind, in evaluation mode."""
     path = Path(path)
     header = read_header(path)
     if header.kind == KIND:

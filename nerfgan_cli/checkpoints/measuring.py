@@ -29,5 +29,7 @@ INCEPTION = Published(
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights",
     "FID and KID",
+    ("weights-inception-2015-12-05-6726825d.pth",),  # torch-fidelity's
 )
-MEASURING = (INCEPTION, *IMAGENET.values())
+NETWORKS = {"inception": INCEPTION, **IMAGENET}  # as `nerfgan weights` names them
+MEASURING = tuple(NETWORKS.values())

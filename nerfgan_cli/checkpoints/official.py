@@ -1,4 +1,7 @@
-"""Official EG3D checkpoints: their networks, read without running them (eg3d.md section 8.4)."""
+"""Official checkpoints of EG3D and Mimic3D: their networks, read without running them.
+
+Their structure is in eg3d.md section 8.4; Mimic3D's have a discriminator of patches too.
+"""
 
 import mmap
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ from nerfgan_cli.checkpoints.unpickle.tensors import StoredTensor
 from nerfgan_cli.checkpoints.unpickle.vocabulary import Record, read_pickle
 from nerfgan_cli.errors import InputError, UnsafeFileError
 
-NETWORKS = ("G_ema", "G", "D", "augment_pipe")
+NETWORKS = ("G_ema", "G", "D", "D_patch", "augment_pipe")
 # The training program adds it to G; it belongs to no network (eg3d.md 7).
 SURPLUS = ("dataset_label_std",)
 
@@ -41,7 +44,7 @@ class Network:
 @dataclass(frozen=True)
 class OfficialCheckpoint:
     name: str  # of the file
-    networks: dict[str, Network]  # G_ema, G, D, augment_pipe: those that are there
+    networks: dict[str, Network]  # of NETWORKS, those that are there
     training: dict[str, Any]  # arguments of the data set it was trained on
 
     def training_facts(self) -> dict[str, Any]:

@@ -11,6 +11,10 @@ OFFICIAL_TERMS = (
     "NVIDIA Source Code License for EG3D: weights that NVIDIA released, and models fine-tuned or "
     "distilled from them, are for non-commercial research and evaluation only."
 )
+MIMIC3D_TERMS = (
+    "Mimic3D's own code is under the MIT licence; it is built on EG3D, whose NVIDIA Source Code "
+    "License is for non-commercial research and evaluation only."
+)
 AUGMENTATION = "augment_p"  # among a discriminator's training facts: how strongly, in the end
 
 
@@ -18,7 +22,7 @@ AUGMENTATION = "augment_p"  # among a discriminator's training facts: how strong
 class Provenance:
     source: str  # name of the file or run it was made from, without its folder
     sha256: str | None = None  # of that file
-    network: str | None = None  # of an official checkpoint: G_ema, G or D
+    network: str | None = None  # of an official checkpoint: G_ema, G, D or D_patch
     licence: str | None = None  # terms beyond nerfgan's own; None: none are known
     training: dict[str, Any] = field(default_factory=dict)  # facts, as plain JSON data
     nerfgan: str = __version__  # version that wrote the file

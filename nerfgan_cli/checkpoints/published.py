@@ -29,6 +29,7 @@ class Published:
     sha256: str
     folder: str  # its address without the name
     purpose: str  # what needs it, as in "LPIPS with VGG16"
+    also: tuple[str, ...] = ()  # names under which others keep the same content
 
     @property
     def address(self) -> str:
@@ -43,7 +44,8 @@ def torch_folder() -> Path:
 
 def find(file: Published) -> Path | None:
     """The file, if it is here."""
-    places = (folder / file.name for folder in (weights_folder(), torch_folder()))
+    folders = (weights_folder(), torch_folder())
+    places = (folder / name for folder in folders for name in (file.name, *file.also))
     return next((place for place in places if place.is_file()), None)
 
 

@@ -13,36 +13,64 @@ from nerfgan_cli.errors import InputError, UsageError, WeightsError
 
 EG3D_FILES = "https://api.ngc.nvidia.com/v2/models/nvidia/research/eg3d/versions/1/files"
 EG3D_LICENCE = "NVIDIA Source Code License for EG3D, non-commercial"
+MIMIC3D_FILES = "https://drive.google.com/drive/folders/1zu9PUD2TvPuc-zTU1hK8q8GnnxcUdZxj"
+MIMIC3D_LICENCE = "MIT, on top of NVIDIA's Source Code License for EG3D, non-commercial"
 
 
 @dataclass(frozen=True)
 class Entry:
     """Weights that their authors publish, as a pickle to be converted."""
 
+    name: str
     about: str
-    address: str
+    address: str  # of the file, or of the folder in which it is
     licence: str
+    file: str  # its name there
 
     @property
     def remedy(self) -> str:
         """How to get them."""
-        name = self.address.rpartition("/")[2]
-        target = weights_folder() / Path(name).with_suffix(".safetensors")
-        return f"download {self.address} ({self.licence}) and nerfgan convert {name} -o {target}"
+        inside = "" if self.address.endswith(self.file) else f"{self.file} in "
+        file = self.file.rpartition("/")[2]
+        target = weights_folder() / f"{self.name}.safetensors"
+        return (
+            f"download {inside}{self.address} ({self.licence}) and nerfgan convert {file} "
+            f"-o {target}"
+        )
+
+
+def _eg3d(name: str, about: str) -> Entry:
+    return Entry(name, about, f"{EG3D_FILES}/{name}.pkl", EG3D_LICENCE, f"{name}.pkl")
+
+
+def _mimic3d(domain: str, about: str, phase: str) -> Entry:
+    branches = "both branches" if phase == "3d" else "2D branch"
+    file = f"{domain}_{phase}/network-snapshot-*.pkl"
+    about = f"Mimic3D, {about}, {branches}"
+    return Entry(f"mimic3d-{domain}-{phase}", about, MIMIC3D_FILES, MIMIC3D_LICENCE, file)
 
 
 # The files of the EG3D release (image resolution - rays per side). Its ffhq512-64 is documented but
 # was never published.
-ZOO = {
-    name: Entry(about, f"{EG3D_FILES}/{name}.pkl", EG3D_LICENCE)
-    for name, about in (
-        ("ffhq512-128", "EG3D, faces of FFHQ"),
-        ("ffhqrebalanced512-64", "EG3D, faces, poses rebalanced"),
-        ("ffhqrebalanced512-128", "EG3D, faces, poses rebalanced; best from the side"),
-        ("afhqcats512-128", "EG3D, cats of AFHQ"),
-        ("shapenetcars128-64", "EG3D, cars of ShapeNet"),
-    )
-}
+PUBLISHED = (
+    _eg3d("ffhq512-128", "EG3D, faces of FFHQ"),
+    _eg3d("ffhqrebalanced512-64", "EG3D, faces, poses rebalanced"),
+    _eg3d("ffhqrebalanced512-128", "EG3D, faces, poses rebalanced; best from the side"),
+    _eg3d("afhqcats512-128", "EG3D, cats of AFHQ"),
+    _eg3d("shapenetcars128-64", "EG3D, cars of ShapeNet"),
+    *(
+        _mimic3d(domain, about, phase)
+        for domain, about in (
+            ("ffhq512", "faces of FFHQ"),
+            ("ffhq256", "faces of FFHQ, 256²"),
+            ("afhq512", "cats of AFHQ"),
+            ("afhq256", "cats of AFHQ, 256²"),
+            ("shapenet128", "cars of ShapeNet"),
+        )
+        for phase in ("3d", "2d")
+    ),
+)
+ZOO = {entry.name: entry for entry in PUBLISHED}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from nerfgan_cli.commands.parsing import parse_file
 from nerfgan_cli.data.parallel import ordered_map
 from nerfgan_cli.data.writing import Entry, write_data_set
 from nerfgan_cli.errors import InputError, UsageError
-from nerfgan_cli.faces.batch import Photo, Wish, fingerprint, list_photos, make_record
+from nerfgan_cli.faces.batch import (
+    Photo,
+    Wish,
+    fingerprint,
+    list_photos,
+    make_record,
+    refuse_overwriting,
+)
 from nerfgan_cli.faces.calibration import fit_calibration, write_calibration
 from nerfgan_cli.faces.cropping import Border
 from nerfgan_cli.faces.detector import DEFAULT_PACK, LICENCE
@@ -27,7 +34,7 @@ from nerfgan_cli.photos import read_photo
 
 def command(
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO…", help="Photographs, or folders of them.")
+        list[Path], typer.Argument(metavar="PHOTO", help="Photographs, or folders of them.")
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="The folder to write into.")
@@ -123,7 +130,9 @@ def command(
         raise UsageError("there is no folder to write into: give -o DIR.")
     archive = None if dataset is None else parse_file(dataset, ".zip")
     work = list_photos(photos, out)
-    outcome = align_all(chosen, Wish(face, points, camera), work, out, workers)
+    wish = Wish(face, points, camera)
+    refuse_overwriting(work, out, [*chosen.files(), *wish.files()])
+    outcome = align_all(chosen, wish, work, out, workers)
     if outcome.bad and len(work) == 1:
         raise InputError(outcome.bad[0]["problem"])
     refused = bool(outcome.bad) and not (skip_bad and outcome.records)
@@ -132,9 +141,10 @@ def command(
     written = None if refused else archive
     report(outcome, out, written, pack if detect else None, json)
     if refused:
+        remedy = ", or leave them out with --skip-bad" if outcome.records else ""
         raise InputError(
             f"{len(outcome.bad)} of {counted(len(work), 'photo')} cannot be used, as listed: "
-            "replace or remove them, or leave them out with --skip-bad."
+            f"replace or remove them{remedy}."
         )
 
 
@@ -161,17 +171,17 @@ def report(
     lines = [line for name, record in outcome.records.items() for line in as_lines(name, record)]
     lines += [one["problem"] for one in outcome.bad]
     again = f", {outcome.done} of them before" if outcome.done else ""
-    lines.append(f"wrote {counted(len(outcome.records), 'crop')} into {out}{again}")
+    if outcome.records:
+        crops = counted(len(outcome.records), "crop")
+        lines.append(f"wrote {crops} into {out}{again}; look at *-overlay.png")
     lines += [f"wrote {archive}"] if archive else []
-    lines += [f"faces found by {pack}: {LICENCE}"] if pack else []
+    lines += [f"faces found by {pack}: {LICENCE}"] if pack and outcome.records else []
     print_result(result, "\n".join(lines), as_json)
 
 
 def align_all(tools: Tools, wish: Wish, photos: list[Photo], out: Path, workers: int) -> Outcome:
     """Aligns what is not done."""
-    given = [Path(wish.camera)] if wish.camera else []
-    given += [wish.points] if wish.points else []
-    settings = f"{tools.settings()} {wish} {fingerprint(given)}"
+    settings = f"{tools.settings()} {wish} {fingerprint(wish.files())}"
     records = {photo.name: find_done(out, photo.name, photo.path, settings) for photo in photos}
     left = [photo for photo in photos if records[photo.name] is None]
     bad: list[dict[str, str]] = []
@@ -199,8 +209,9 @@ def as_lines(name: str, record: dict[str, Any]) -> list[str]:
     line = (
         "seen from yaw {viewing_yaw:+.1f}, pitch {viewing_pitch:+.1f}, roll {roll:+.1f} degrees"
     ).format_map(record["angles"])
-    faces = record.get("faces", 0)
-    several = f"; one of {faces} faces, by size" if faces > 1 else ""
+    number, faces = record.get("face", 1), record.get("faces", 1)
+    which = "the largest" if number == 1 else f"number {number} by size"
+    several = f"; {which} of {faces} faces" if faces > 1 else ""
     return [
         f"{name}: {line}, by {record['method']}{several}",
         *(f"  warning: {text}" for text in record["warnings"]),
@@ -224,15 +235,23 @@ def label_of(record: dict[str, Any]) -> torch.Tensor:  # [25]
 
 def show_faces(tools: Tools, sources: list[Path], as_json: bool) -> None:
     """`--list`."""
-    aligner = tools.aligner(detect=True)
-    result, lines = [], []
-    for photo in list_photos(sources, None):
-        found = aligner.find(read_photo(photo.path), str(photo.path))
+    aligner, photos = tools.aligner(detect=True), list_photos(sources, None)
+    result: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for photo in photos:
+        try:
+            found = aligner.find(read_photo(photo.path), str(photo.path))
+        except InputError as error:
+            if len(photos) == 1:
+                raise
+            result.append({"photo": str(photo.path), "faces": [], "problem": str(error)})
+            lines.append(str(error))
+            continue
         faces = [
             {"face": index + 1, "box": face.box.round(1).tolist(), "score": round(face.score, 3)}
             for index, face in enumerate(found)
         ]
-        result.append({"photo": str(photo.path), "faces": faces})
+        result.append({"photo": str(photo.path), "faces": faces, "problem": None})
         lines.append(f"{photo.path}: {counted(len(faces), 'face')}")
         for row in faces:
             left, top, right, bottom = row["box"]

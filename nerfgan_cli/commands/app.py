@@ -31,7 +31,7 @@ from typer.core import TyperGroup
 
 from nerfgan_cli import __version__
 from nerfgan_cli.commands.options import Device, DeviceName, Json
-from nerfgan_cli.errors import NerfganError, UsageError
+from nerfgan_cli.errors import NerfganError, UsageError, is_out_of_memory
 
 VERBS = {
     "demo": "Distil a small student in minutes, and write a page about it.",
@@ -46,9 +46,13 @@ VERBS = {
     "camera": "Look at cameras, check them, and write them in other forms.",
     "invert": "Turn a photograph into a latent and a tuned model.",
     "train": "Train a recipe, or continue its run.",
+    "eval": "Measure a model as the papers do, and compare models.",
+    "bench": "Measure what drawing costs, for one or more models.",
+    "consistency": "Measure whether views of a subject are views of one scene.",
     "convert": "Turn an official checkpoint into a safe file, without running it.",
     "info": "Say what a model is, where it came from and what its licence asks.",
     "data": "Prepare and check the pictures and cameras that training needs.",
+    "weights": "List and fetch the trained networks that measure pictures.",
     "doctor": "List what is installed, what is missing, and what to do about it.",
 }
 
@@ -207,13 +211,6 @@ def explain_os_error(error: OSError) -> str:
         return f"the disk is full{' at' * bool(where)}{where}: free some space, or write elsewhere."
     reason = (error.strerror or "not possible").lower()
     return f"cannot use{where or ' a file'} ({reason}): check the path and its permissions."
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the host or on a device; torch is not imported for asking."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def one_line(message: str) -> str:

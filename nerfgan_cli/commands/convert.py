@@ -24,6 +24,7 @@ class NetworkName(str, Enum):
     G_ema = "G_ema"
     G = "G"
     D = "D"
+    D_patch = "D_patch"
 
 
 class PlaneAxes(str, Enum):
@@ -52,12 +53,17 @@ def command(
     ],
     network: Annotated[
         NetworkName,
-        typer.Option("--network", help="G_ema draws best; D is the discriminator, of runs too."),
+        typer.Option(
+            "--network",
+            help="G_ema draws best; D is the discriminator, of runs too; D_patch Mimic3D's second.",
+        ),
     ] = NetworkName.G_ema,
     plane_axes: Annotated[
-        PlaneAxes,
-        typer.Option("--plane-axes", help="Other than released for retrained models only."),
-    ] = PlaneAxes.released,
+        PlaneAxes | None,
+        typer.Option(
+            "--plane-axes", help="Other than the release's: for retrained models of EG3D only."
+        ),
+    ] = None,
     camera: Annotated[
         CameraName | None,
         typer.Option(
@@ -71,7 +77,7 @@ def command(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Turn an official EG3D checkpoint into a .safetensors file, without running it.
+    """Turn an official EG3D or Mimic3D checkpoint into a .safetensors file, without running it.
 
     Given a model or a run folder of nerfgan instead, writes its model anew, with --half in half
     the size; of a run folder also its discriminator, with --network D.
@@ -80,14 +86,14 @@ def command(
         raise UsageError(f"{out} is the input: give -o another name.")
     target = parse_file(out, ".safetensors")
     if source.is_dir() or sniff(source).name == "safetensors":
-        if (plane_axes, camera) != (PlaneAxes.released, None):
+        if (plane_axes, camera) != (None, None):
             raise UsageError(
                 f"{source} is a model of nerfgan already: --plane-axes and --camera are for "
                 "official files, leave them out."
             )
         header = write_anew(source, target, network, half)
     else:
-        axes, cameras = plane_axes.value, camera and camera.value
+        axes, cameras = plane_axes and plane_axes.value, camera and camera.value
         header = convert(source, target, network.value, axes, cameras, half)
     parameters = sum(header.parameters.values())
     result = {

@@ -24,6 +24,7 @@ REQUIRED = (
 )
 OPTIONAL = {  # package, and what needs it
     "lpips": "the perceptual loss and metric",
+    "torch-fidelity": "FID and KID as published",
     "insightface": "cropping photographs, and the identity metric",
     "scikit-image": "meshes",
 }

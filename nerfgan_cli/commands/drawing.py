@@ -1,4 +1,4 @@
-"""What `image` and `video` have in common: a model made ready, its cameras, its abilities."""
+"""What the commands that draw have in common: a model made ready, who it draws, and how."""
 
 from dataclasses import dataclass, replace
 from math import radians
@@ -9,13 +9,14 @@ import typer
 from torch import Tensor
 
 from nerfgan_cli import __version__
-from nerfgan_cli.cameras import PRESETS, CameraPreset, focal_from_fov
+from nerfgan_cli.camera_files import load_cameras
+from nerfgan_cli.cameras import PRESETS, Camera, CameraPreset, focal_from_fov
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
-from nerfgan_cli.commands.options import DeviceName, PrecisionName
+from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.parsing import parse_point, parse_seeds
-from nerfgan_cli.errors import UsageError
-from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person
 from nerfgan_cli.generators.precision import choose_device, set_precision
 from nerfgan_cli.inversion.extras import take_extras
@@ -42,7 +43,7 @@ class Source:
         }
 
 
-def open_source(model: str | None, device: DeviceName, precision: PrecisionName) -> Source:
+def open_source(model: str | None, device: o.DeviceName, precision: o.PrecisionName) -> Source:
     """Loads a model onto a device, for drawing."""
     path = find_model(model)
     place = choose_device(device.value)
@@ -51,9 +52,23 @@ def open_source(model: str | None, device: DeviceName, precision: PrecisionName)
     return Source(generator, path, place.type, resolved)
 
 
+@dataclass(frozen=True)
+class Truncation:
+    """Of seeds; a latent is drawn as it is."""
+
+    psi: o.Truncation = 0.7
+    cutoff: o.TruncationCutoff = None
+
+    def person(self, seed: int) -> Person:
+        return Person(seed, self.psi, self.cutoff)
+
+    def notes(self) -> dict[str, Any]:
+        return {"truncation": self.psi, "truncation_cutoff": self.cutoff}
+
+
 @dataclass(frozen=True, eq=False)
 class Known:
-    """Somebody whose codes are in a file. Truncation is for seeds."""
+    """Somebody whose codes are in a file."""
 
     latent: Latent
     seed: int = 0  # of random noise
@@ -67,11 +82,7 @@ class Known:
 
 
 def choose_people(
-    model: str | None,
-    seeds: str | None,
-    latent: Path | None,
-    truncation: float,
-    cutoff: int | None,
+    model: str | None, seeds: str | None, latent: Path | None, truncation: Truncation
 ) -> list[Person] | list[Known]:
     """Those of `--seeds` or `--latent`; without either an inversion's own subject, or seed 0."""
     if seeds is not None and latent is not None:
@@ -81,9 +92,7 @@ def choose_people(
         latent = folder if (folder / PIVOT).is_file() and not is_name(model) else None
     if latent is not None:
         return [Known(read_latent(latent.expanduser()))]
-    return [
-        Person(seed, truncation, cutoff) for seed in parse_seeds("0" if seeds is None else seeds)
-    ]
+    return [truncation.person(seed) for seed in parse_seeds("0" if seeds is None else seeds)]
 
 
 def take_in(people: list[Person] | list[Known], generator: Generator) -> None:
@@ -93,25 +102,72 @@ def take_in(people: list[Person] | list[Known], generator: Generator) -> None:
             typer.echo(f"{person.name} is drawn without {what}", err=True)
 
 
-def choose_preset(
-    generator: Generator,
-    radius: float | None,
-    fov: float | None,  # degrees, across a side
-    pivot: str | None,
-) -> CameraPreset:
-    """The cameras of the model's domain, changed as the command line asks."""
-    preset = PRESETS[generator.camera_preset]
-    if radius is not None:
-        preset = replace(preset, radius=radius)
-    if fov is not None:
-        preset = replace(preset, focal=focal_from_fov(radians(fov)))
-    if pivot is not None:
-        preset = replace(preset, pivot=parse_point("--pivot", pivot))
-    return preset
+@dataclass(frozen=True)
+class Look:
+    """How subjects are drawn, whoever they are and wherever the camera goes."""
+
+    radius: o.Radius = None
+    fov: o.Fov = None
+    pivot: o.Pivot = None
+    what: o.What = o.Shown.image
+    resolution: o.Resolution = None
+    branch: o.Branch = None
+    depth_samples: o.DepthSamples = 1.0
+    precision: o.Precision = o.PrecisionName.auto
+    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK
+    device: o.Device = o.DeviceName.auto
+
+    def options(self, noise: o.Noise = o.Noise.const) -> DrawOptions:
+        return DrawOptions(
+            resolution=self.resolution,
+            raw_only=self.what is not o.Shown.image,
+            noise_mode=noise.value,
+            ray_chunk=self.ray_chunk,
+            depth_multiplier=self.depth_samples,
+            branch=self.branch and self.branch.value,
+        )
+
+    def preset(self, generator: Generator) -> CameraPreset:
+        """The cameras of the model's domain, changed as the command line asks."""
+        preset = PRESETS[generator.camera_preset]
+        if self.radius is not None:
+            preset = replace(preset, radius=self.radius)
+        if self.fov is not None:
+            preset = replace(preset, focal=focal_from_fov(radians(self.fov)))
+        if self.pivot is not None:
+            preset = replace(preset, pivot=parse_point("--pivot", self.pivot))
+        return preset
+
+    def open(self, model: str | None) -> Source:
+        return open_source(model, self.device, self.precision)
+
+    def notes(self, source: Source, options: DrawOptions) -> dict[str, Any]:
+        """What is shown, and what showed it."""
+        return source.notes() | {
+            "what": self.what.value,
+            "branch": options.branch or source.generator.branch,
+            "resolution": source.generator.rays_per_side(options),
+            "depth_samples": self.depth_samples,
+        }
 
 
-def require(source: Source, what: str) -> None:
-    """Says so at once where a model cannot draw `what`."""
+def one_camera(file: Path, preset: CameraPreset) -> Camera:
+    """The only one of a file."""
+    cameras = load_cameras(file, preset)
+    if len(cameras) != 1:
+        raise InputError(f"{file} has {len(cameras)} cameras: give a file of one.")
+    return cameras[0][1]
+
+
+def require(source: Source, what: str, branch: str | None = None) -> None:
+    """Says so at once where a model cannot draw `what`, or has no such branch."""
+    branches = source.generator.branches
+    if branch is not None and branch not in branches:
+        has = f"only the branch {branches[0]}" if branches else "no branches"
+        raise UsageError(
+            f"{source.path} has {has}, not {branch}: leave --branch out, or give a Mimic3D of the "
+            "3D phase, which has both."
+        )
     if what == "depth" and not source.generator.has_depth:
         raise UsageError(
             f"{source.path} draws no depth: use --what image or raw, or a volumetric model, "

@@ -16,36 +16,39 @@ from torch import Tensor
 from nerfgan_cli.checkpoints.checksum import space_checksum
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands import studio as s
-from nerfgan_cli.commands.camera_path import (
-    DEFAULT_PITCH_RANGE,
-    DEFAULT_YAW_RANGE,
-    CameraPath,
-    PitchRange,
-    YawRange,
-    choose_cameras,
-    find_walk,
+from nerfgan_cli.commands.camera_path import CameraPath, PathName
+from nerfgan_cli.commands.drawing import Look, Truncation
+from nerfgan_cli.commands.grouping import grouped
+from nerfgan_cli.commands.sources import codes_of, gather_sitters, take_in_all, with_extras
+from nerfgan_cli.editing.directions import (
+    move,
+    place,
+    read_direction,
+    refuse_foreign,
+    refuse_misfit,
 )
-from nerfgan_cli.commands.drawing import Known
-from nerfgan_cli.commands.sources import Truncation, codes_of, gather_sitters, take_in_all
-from nerfgan_cli.editing.directions import Direction, move, place, read_direction, refuse_foreign
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, Generator
+from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.drawing import Sitter
 from nerfgan_cli.latent_files import Latent, write_latent
 
 STRONGEST = 100.0  # standard deviations; far beyond what draws anything
 MOST_STEPS = 100
 STRIP_STEPS = 7
+WRITTEN = (".png", ".mp4", ".safetensors")  # by this command, which notes what in a .json beside
 
 
+@grouped
 def command(
+    *,
     direction: Annotated[
         str, typer.Option(metavar="FILES", help="Files of nerfgan directions, or a folder of them.")
     ],
     model: o.Model = None,
     seeds: o.Seeds = None,
     latents: s.Latents = None,
+    truncation: Truncation,
     strength: Annotated[
         str,
         typer.Option(
@@ -70,29 +73,16 @@ def command(
     ] = False,
     frames: Annotated[int, typer.Option(min=1, help="Of a video: there and back.")] = 120,
     fps: Annotated[int, typer.Option(min=1, max=240, help="Frames per second.")] = 30,
-    camera_path: CameraPath = "fixed",
-    yaw_range: YawRange = DEFAULT_YAW_RANGE,
-    pitch_range: PitchRange = DEFAULT_PITCH_RANGE,
-    camera: s.CameraFile = None,
-    yaw: s.Yaw = 0.0,
-    pitch: s.Pitch = 0.0,
-    radius: o.Radius = None,
-    fov: o.Fov = None,
-    pivot: o.Pivot = None,
-    truncation: o.Truncation = 0.7,
-    truncation_cutoff: o.TruncationCutoff = None,
-    what: o.What = o.Shown.image,
-    resolution: o.Resolution = None,
-    precision: o.Precision = o.PrecisionName.auto,
+    camera_path: CameraPath,
+    stand: s.Place,
+    look: Look,
     batch: o.Batch = "auto",
-    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
     out: Annotated[
         str,
         typer.Option(
             "--out", "-o", metavar="FILE", help="A .png, an .mp4 or, of a latent, a .safetensors."
         ),
     ] = "edit.png",
-    device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
     """Changes one thing about subjects, along a direction of nerfgan directions.
@@ -102,27 +92,31 @@ def command(
     says what is shown. A .safetensors is the edited subject, as --latent of every command takes it.
     """
     saved = Path(out).suffix.lower() == ".safetensors"
-    film, file, walk = not saved and s.is_film(out), Path(out), find_walk(camera_path)
+    film, file, walk = not saved and s.is_film(out), Path(out), camera_path.choose(PathName.fixed)
+    stand.refuse(walk)
     levels = parse_strengths(strength, steps)
     if film and len(levels) < 2:
         raise UsageError("a video goes from one strength to another: give a range, as -3..3.")
     directions = [read_direction(path) for path in find_directions(direction)]
-    seeded = Truncation(truncation, truncation_cutoff)
-    sitters = gather_sitters(model, seeds, latents, seeded)
+    sitters = gather_sitters(model, seeds, latents, truncation)
     if saved and not len(sitters) == len(directions) == len(levels) == 1:
         raise UsageError(
             "a latent is one subject: give one seed or latent, one --direction, one --strength."
         )
-    look = s.Look(radius, fov, pivot, what, resolution, ray_chunk, batch)
     with replacing(s.notes_file(file)) as notes_file:
-        studio = s.open_studio(model, device, precision, look)
+        studio = s.open_studio(model, look, batch)
         for one in directions:
-            refuse_foreign(one, studio.source.generator, force)
+            if force:
+                refuse_misfit(one, studio.source.generator)
+            else:
+                refuse_foreign(
+                    one, studio.source.generator, ", or give --force to see what it does"
+                )
         codes = codes_of(sitters, studio.source.generator)
         take_in_all(sitters, studio.source.generator)
         values = torch.tensor(sway(levels, frames) if film else levels)
-        still, ranges = studio.camera(camera, yaw, pitch), (yaw_range, pitch_range)
-        cameras = choose_cameras(studio.preset, walk, len(values), still, *ranges, closed=film)
+        preset = studio.preset
+        cameras = walk.cameras(preset, len(values), stand.still(preset), closed=film)
         drawn = [
             studio.draw(partial(move, ws, one, absolute=absolute), values, cameras)
             for ws, one in product(torch.split(codes, 1), directions)
@@ -133,8 +127,9 @@ def command(
             moved = move(codes, directions[0], values, absolute)
             write_latent(file, keep_as(sitters[0], moved, studio.source.generator))
         else:
-            captions = caption_rows(sitters, directions, levels, absolute)
-            s.write_sheet(chain.from_iterable(drawn), captions, len(levels), file)
+            rows = [f"{sitter.name}, {one.name}" for sitter, one in product(sitters, directions)]
+            captions = caption_levels(levels, absolute) * len(rows)
+            s.write_sheet(chain.from_iterable(drawn), captions, len(levels), file, rows)
         notes = studio.notes() | {
             "file": out,
             "subjects": [sitter.name for sitter in sitters],
@@ -143,8 +138,7 @@ def command(
             "strengths": values.tolist(),
             "absolute": absolute,
             "fps": fps if film else None,
-            "truncation": truncation,
-            "truncation_cutoff": truncation_cutoff,
+            **truncation.notes(),
             "cameras": cameras.label.tolist(),
         }
         notes_file.write_text(dumps(notes, indent=2) + "\n")
@@ -154,8 +148,9 @@ def command(
 
 
 def keep_as(sitter: Sitter, ws: Tensor, generator: Generator) -> Latent:
-    """The edited subject, with whatever else its latent came with."""
-    tensors = sitter.latent.tensors if isinstance(sitter, Known) else {}
+    """The edited subject, with the noise and the layers that it is drawn with."""
+    extras = with_extras([sitter])
+    tensors = extras[0].latent.tensors if len(extras) == 1 else {}
     return Latent(ws, f"{sitter.name}, edited", space_checksum(generator), tensors)
 
 
@@ -181,10 +176,14 @@ def parse_strengths(text: str, steps: int | None) -> list[float]:
 
 
 def find_directions(text: str) -> list[Path]:
-    """The files of a comma list; of a folder, all of them by name."""
+    """The files of a comma list; of a folder all by name, but for notes beside pictures."""
     files: list[Path] = []
-    for path in (Path(part.strip()).expanduser() for part in text.split(",")):
-        files += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    for part in text.split(","):
+        path = Path(part.strip()).expanduser()
+        if not part.strip():
+            raise UsageError(f"--direction {text!r} has an empty entry: name files or folders.")
+        inside = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        files += [file for file in inside if Path(file.stem).suffix not in WRITTEN]
     if not files:
         raise InputError(f"there are no directions in {text}: write some with nerfgan directions.")
     return files
@@ -197,12 +196,9 @@ def sway(levels: list[float], frames: int) -> list[float]:
     return (levels[0] + (levels[-1] - levels[0]) * shares).tolist()
 
 
-def caption_rows(
-    sitters: list[Sitter], directions: list[Direction], levels: list[float], absolute: bool
-) -> list[str]:
-    """Who and what at the beginning of each row, then strengths alone."""
-    shown = [f"{'= ' if absolute else ''}{round(level, 2):+g}" for level in levels]
-    captions = []
-    for sitter, direction in product(sitters, directions):
-        captions += [f"{sitter.name}  {direction.name} {shown[0]}", *shown[1:]]
-    return captions
+def caption_levels(levels: list[float], absolute: bool) -> list[str]:
+    """ "+2" for a step, "= 2" for a place among all subjects."""
+    rounded = [round(level, 2) + 0.0 for level in levels]  # never -0
+    if absolute:
+        return [f"= {level:g}" for level in rounded]
+    return [f"{level:+g}" if level else "0" for level in rounded]

@@ -13,19 +13,21 @@ import torch
 import typer
 from tqdm import tqdm
 
-from nerfgan_cli.cameras import Camera
+from nerfgan_cli.cameras import Camera, angles_from_pose
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.drawing import (
+    Look,
+    Truncation,
     choose_people,
-    choose_preset,
-    open_source,
+    one_camera,
     require,
     take_in,
 )
+from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.commands.parsing import is_folder, parse_angles, parse_batch
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, DrawOptions, Generator
+from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import (
     Person,
     Sitter,
@@ -41,9 +43,13 @@ STEEPEST = 89.0  # degrees of pitch; straight from above no picture is upright
 class View(NamedTuple):
     """Angles of a camera, in radians."""
 
+    yaw: float
     pitch: float
     roll: float
-    yaw: float
+
+    @staticmethod
+    def of(camera: Camera) -> "View":
+        return View(*(angle.item() for angle in angles_from_pose(camera.cam2world)))
 
 
 @dataclass(frozen=True)
@@ -54,20 +60,20 @@ class Layout:
     notes: Path  # JSON, beside them
 
 
+@grouped
 def command(
+    *,
     model: o.Model = None,
     seeds: o.Seeds = None,
     latent: o.LatentFile = None,
+    truncation: Truncation,
     yaw: Annotated[str, typer.Option(metavar="D,...", help="Degrees, to the right.")] = "0",
     pitch: Annotated[str, typer.Option(metavar="D,...", help="Degrees, upwards.")] = "0",
     roll: Annotated[str, typer.Option(metavar="D,...", help="Degrees of tilt.")] = "0",
-    radius: o.Radius = None,
-    fov: o.Fov = None,
-    pivot: o.Pivot = None,
-    truncation: o.Truncation = 0.7,
-    truncation_cutoff: o.TruncationCutoff = None,
-    what: o.What = o.Shown.image,
-    resolution: o.Resolution = None,
+    camera: o.CameraFile = None,
+    look: Look,
+    noise: o.NoiseMode = o.Noise.const,
+    batch: o.Batch = "auto",
     grid: Annotated[
         bool | None,
         typer.Option(
@@ -75,14 +81,9 @@ def command(
             help="One sheet with captions, or a PNG each; else a sheet if -o ends in .png.",
         ),
     ] = None,
-    noise: o.NoiseMode = o.Noise.const,
-    precision: o.Precision = o.PrecisionName.auto,
-    batch: o.Batch = "auto",
-    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="PATH", help="A .png file, or a folder.")
     ] = "image.png",
-    device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
     """Draws each seed, or whom a latent says, from each camera.
@@ -90,28 +91,24 @@ def command(
     A comma list of angles gives several views: every yaw with every pitch and roll. A sheet has a
     row per seed and a column per view. A JSON file beside the pictures says what they show.
     """
-    people = choose_people(model, seeds, latent, truncation, truncation_cutoff)
-    yaws = parse_angles("--yaw", yaw)
-    pitches = parse_angles("--pitch", pitch, STEEPEST)
-    views = [View(*angles) for angles in product(pitches, parse_angles("--roll", roll), yaws)]
+    people = choose_people(model, seeds, latent, truncation)
+    views = choose_views(yaw, pitch, roll, camera)
     size = parse_batch(batch)
-    options = DrawOptions(
-        resolution=resolution,
-        raw_only=what != o.Shown.image,
-        noise_mode=noise.value,
-        ray_chunk=ray_chunk,
-    )
-    shown = [(person, view) for person in people for view in views]
+    options = look.options(noise)
     layout = lay_out(out, grid, people, len(views))
     with replacing(layout.notes) as notes_file:  # tells at once if the folder cannot be written to
-        source = open_source(model, device, precision)
-        require(source, what.value)
+        source = look.open(model)
+        require(source, look.what.value, options.branch)
         take_in(people, source.generator)
-        pitch_list, roll_list, yaw_list = (list(angles) for angles in zip(*views, strict=True))
-        preset = choose_preset(source.generator, radius, fov, pivot)
-        cameras = preset.at(yaw_list, pitch_list, roll_list)
+        preset = look.preset(source.generator)
+        if camera is not None:
+            cameras = one_camera(camera, preset)
+            views = [View.of(cameras)]
+        else:
+            cameras = preset.at(*(list(angles) for angles in zip(*views, strict=True)))
+        shown = [(person, view) for person in people for view in views]
         size = size or choose_batch(source.generator)
-        drawn = draw_people(source.generator, people, cameras, options, what.value, size)
+        drawn = draw_people(source.generator, people, cameras, options, look.what.value, size)
         hidden = not sys.stderr.isatty()
         with tqdm(drawn, total=len(shown), unit="view", disable=hidden) as bar:
             if len(layout.files) == len(shown):
@@ -119,15 +116,12 @@ def command(
                     write_png(picture, file)
             else:
                 captions = [caption(person, view, views) for person, view in shown]
-                columns = count_columns(len(people), len(views), len(yaws))
+                columns = count_columns(len(people), views)
                 write_png(captioned_grid(bar, captions, columns), layout.files[0])
-        notes = source.notes() | {
+        notes = look.notes(source, options) | {
             "files": [str(file) for file in layout.files],
-            "what": what.value,
-            "truncation": truncation,
-            "truncation_cutoff": truncation_cutoff,
+            **truncation.notes(),
             "noise": noise.value,
-            "resolution": resolution or source.generator.raw_resolution,
             "pictures": [
                 describe(person, view, cameras[index % len(views)])
                 for index, (person, view) in enumerate(shown)
@@ -135,6 +129,16 @@ def command(
         }
         notes_file.write_text(dumps(notes, indent=2) + "\n")
     o.print_result(notes, f"wrote {o.counted(len(shown), 'picture')} to {out}", json)
+
+
+def choose_views(yaw: str, pitch: str, roll: str, camera: Path | None) -> list[View]:
+    """All combinations of angles, yaw by yaw; of a camera in a file there is one."""
+    if camera is not None and (yaw, pitch, roll) != ("0", "0", "0"):
+        raise UsageError("--camera and angles both say where it stands: give one of them.")
+    yaws = parse_angles("--yaw", yaw)
+    pitches = parse_angles("--pitch", pitch, STEEPEST)
+    combined = product(pitches, parse_angles("--roll", roll), yaws)
+    return [View(yaw=yaw, pitch=pitch, roll=roll) for pitch, roll, yaw in combined]
 
 
 def lay_out(out: str, grid: bool | None, people: Sequence[Sitter], views: int) -> Layout:
@@ -172,20 +176,21 @@ def draw_people(
             yield from pictures_of(rendering, what)
 
 
-def count_columns(people: int, views: int, yaws: int) -> int:
+def count_columns(people: int, views: list[View]) -> int:
     """A column per view; one person: a column per yaw; one view: a square."""
-    if views == 1:
+    if len(views) == 1:
         return ceil(sqrt(people))
-    return yaws if people == 1 and yaws > 1 else views
+    yaws = len({view.yaw for view in views})
+    return yaws if people == 1 and yaws > 1 else len(views)
 
 
 def caption(person: Sitter, view: View, views: list[View]) -> str:
     """The seed, and those angles that are not the same in all views or not 0."""
     parts = [person.name]
-    for name in ("yaw", "pitch", "roll"):
-        angle = getattr(view, name)
-        if angle or any(getattr(other, name) != angle for other in views):
-            parts.append(f"{name} {round(degrees(angle), 2):+g}")
+    for name, angle in view._asdict().items():
+        shown = round(degrees(angle), 2)
+        if shown or any(getattr(other, name) != angle for other in views):
+            parts.append(f"{name} {shown:+g}")
     return "  ".join(parts)
 
 

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from nerfgan_cli.checkpoints.base import KIND, read_base
-from nerfgan_cli.checkpoints.conversion import describe_official
+from nerfgan_cli.checkpoints.conversion import describe_official, terms_of
 from nerfgan_cli.checkpoints.header import Header, read_header
 from nerfgan_cli.checkpoints.official import OfficialCheckpoint, read_official
-from nerfgan_cli.checkpoints.provenance import OFFICIAL_TERMS
 from nerfgan_cli.checkpoints.sniff import sniff
 from nerfgan_cli.checkpoints.zoo import RESULT, find_model
 from nerfgan_cli.commands.options import MODEL_HELP, Json, print_result
@@ -18,9 +17,11 @@ from nerfgan_cli.errors import InputError
 
 KINDS = {
     "eg3d": "EG3D, a volumetric generator (teacher)",
+    "mimic3d": "Mimic3D, a volumetric generator whose 3D branch is strictly consistent (teacher)",
     KIND: "a model that nerfgan invert tuned to a photograph, stored as what it changed",
     "student": "a convolutional renderer distilled from a volumetric generator",
     "discriminator": "a discriminator, for training",
+    "toy-reader": "a network that reads pose, points and identity of ToyHeads, for metrics",
 }
 NO_TERMS = "none beyond those of nerfgan and of the training data"
 
@@ -89,7 +90,7 @@ def of_checkpoint(path: Path, checkpoint: OfficialCheckpoint) -> dict[str, Any]:
         "format": "official pickle",
         "networks": networks,
         "training": checkpoint.training_facts(),
-        "licence": OFFICIAL_TERMS,
+        "licence": terms_of(checkpoint),
     }
 
 

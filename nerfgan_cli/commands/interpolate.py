@@ -12,26 +12,14 @@ from torch import Tensor
 
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands import studio as s
-from nerfgan_cli.commands.camera_path import (
-    DEFAULT_PITCH_RANGE,
-    DEFAULT_YAW_RANGE,
-    CameraPath,
-    PitchRange,
-    YawRange,
-    choose_cameras,
-    find_walk,
-)
-from nerfgan_cli.commands.sources import (
-    Truncation,
-    codes_of,
-    gather_sitters,
-    map_latents,
-    take_in_all,
-)
+from nerfgan_cli.commands.camera_path import CameraPath, PathName
+from nerfgan_cli.commands.drawing import Look, Truncation
+from nerfgan_cli.commands.grouping import grouped
+from nerfgan_cli.commands.sources import codes_of, gather_sitters, map_latents, take_in_all
 from nerfgan_cli.editing.walks import Way, lerp, piecewise, slerp, spline
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK, Generator
+from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.drawing import Person, Sitter, latent
 
 FILM_FRAMES, STRIP_FRAMES = 120, 7  # of a segment: EG3D's videos; what fits on a screen
@@ -44,10 +32,13 @@ class Space(str, Enum):
     z = "z"
 
 
+@grouped
 def command(
+    *,
     model: o.Model = None,
     seeds: o.Seeds = None,
     latents: s.Latents = None,
+    truncation: Truncation,
     space: Annotated[
         Space, typer.Option(help="Style codes w, or Gaussian latents z, which only seeds have.")
     ] = Space.w,
@@ -78,26 +69,13 @@ def command(
     cells: Annotated[
         int, typer.Option(min=1, metavar="N", help="Walks of a video, each of an equal share.")
     ] = 1,
-    camera_path: CameraPath = "fixed",
-    yaw_range: YawRange = DEFAULT_YAW_RANGE,
-    pitch_range: PitchRange = DEFAULT_PITCH_RANGE,
-    camera: s.CameraFile = None,
-    yaw: s.Yaw = 0.0,
-    pitch: s.Pitch = 0.0,
-    radius: o.Radius = None,
-    fov: o.Fov = None,
-    pivot: o.Pivot = None,
-    truncation: o.Truncation = 0.7,
-    truncation_cutoff: o.TruncationCutoff = None,
-    what: o.What = o.Shown.image,
-    resolution: o.Resolution = None,
-    precision: o.Precision = o.PrecisionName.auto,
+    camera_path: CameraPath,
+    place: s.Place,
+    look: Look,
     batch: o.Batch = "auto",
-    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE", help="A .png or an .mp4 file.")
     ] = "walk.png",
-    device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
     """Turns subjects into one another.
@@ -106,10 +84,10 @@ def command(
     camera of the video may move; who is drawn never depends on it. A JSON file beside says what is
     shown.
     """
-    film, file, walk = s.is_film(out), Path(out), find_walk(camera_path)
+    film, file, walk = s.is_film(out), Path(out), camera_path.choose(PathName.fixed)
+    place.refuse(walk)
     curve = Curve(space, loop, turn, film and not turn if smooth is None else smooth)
-    seeded = Truncation(truncation, truncation_cutoff)
-    sitters = gather_sitters(model, seeds, latents, seeded)
+    sitters = gather_sitters(model, seeds, latents, truncation)
     curve.refuse(sitters)
     if cells > 1 and not film:
         raise UsageError("--cells are of a video: end -o in .mp4, or leave them out.")
@@ -117,14 +95,13 @@ def command(
     frames = frames or (FILM_FRAMES if film else STRIP_FRAMES)
     segments = len(walks[0]) - (not loop)
     times = film_times(segments, frames, loop) if film else strip_times(segments, frames)
-    look = s.Look(radius, fov, pivot, what, resolution, ray_chunk, batch)
     with replacing(s.notes_file(file)) as notes_file:
-        studio = s.open_studio(model, device, precision, look)
+        studio = s.open_studio(model, look, batch)
         take_in_all(sitters, studio.source.generator)
-        still, ranges = studio.camera(camera, yaw, pitch), (yaw_range, pitch_range)
-        cameras = choose_cameras(studio.preset, walk, len(times), still, *ranges, loop)
+        preset = studio.preset
+        cameras = walk.cameras(preset, len(times), place.still(preset), loop)
         drawn = [
-            studio.draw(curve.way(part, studio.source.generator, seeded), times, cameras)
+            studio.draw(curve.way(part, studio.source.generator, truncation), times, cameras)
             for part in walks
         ]
         if film:
@@ -138,8 +115,7 @@ def command(
             "curve": curve.name,
             "loop": loop,
             "fps": fps if film else None,
-            "truncation": truncation,
-            "truncation_cutoff": truncation_cutoff,
+            **truncation.notes(),
             "times": times.tolist(),
             "cameras": cameras.label.tolist(),
         }
@@ -175,7 +151,7 @@ class Curve:
                 f"{named[0]} has no z, only a seed has: walk through w, without --space z."
             )
 
-    def way(self, sitters: list[Sitter], generator: Generator, seeded: Truncation) -> Way:
+    def way(self, sitters: list[Sitter], generator: Generator, truncation: Truncation) -> Way:
         """From times to style codes."""
         if self.space is Space.z:
             points = torch.cat([latent(sitter.seed, generator.z_dim) for sitter in sitters])
@@ -187,7 +163,7 @@ class Curve:
             way = piecewise(points, self.loop, slerp if self.turn else lerp)
         if self.space is Space.w:
             return way
-        return lambda times: map_latents(generator, way(times), seeded)
+        return lambda times: map_latents(generator, way(times), truncation)
 
 
 def share_out(sitters: list[Sitter], cells: int) -> list[list[Sitter]]:

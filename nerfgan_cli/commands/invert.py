@@ -4,29 +4,24 @@ from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import torch
 import typer
-from torch import Tensor
 
-from nerfgan_cli.camera_files import load_cameras
-from nerfgan_cli.cameras import PRESETS as CAMERAS
-from nerfgan_cli.cameras import Camera
-from nerfgan_cli.checkpoints.base import Base
-from nerfgan_cli.checkpoints.checksum import space_checksum
-from nerfgan_cli.checkpoints.delta import base_of
-from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.checkpoints.header import read_header
-from nerfgan_cli.checkpoints.provenance import Provenance, derived_licence
-from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.commands import options as o
+from nerfgan_cli.commands.counterparts import Part, open_models
+from nerfgan_cli.commands.views import open_views
 from nerfgan_cli.encoder import find_ffmpeg
-from nerfgan_cli.errors import InputError, UsageError, WeightsError
+from nerfgan_cli.errors import UsageError, WeightsError
+from nerfgan_cli.evaluation.faces import FACES
+from nerfgan_cli.evaluation.looks import IDENTITY, FaceReader
+from nerfgan_cli.evaluation.metric import Networks
+from nerfgan_cli.evaluation.pack_faces import PackFaces, pack_folder
+from nerfgan_cli.evaluation.toy_faces import open_toy_faces
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.inversion.distances import is_of_toyheads, open_distances
-from nerfgan_cli.inversion.photos import View, face_mask, read_mask, read_square, to_target
 from nerfgan_cli.inversion.report import write_report
 from nerfgan_cli.inversion.run import Job, find_result, invert
 from nerfgan_cli.inversion.settings import (
@@ -40,19 +35,11 @@ TOY = (
     "this model knows only the heads that nerfgan draws itself: what it makes of a photograph of "
     "anybody else is a toy that resembles them at best."
 )
-FACE = "face"  # instead of a mask
 # Means of the bundled student on its own samples, by benchmarks/inversion_proof.py.
 FAST = (
     "the preset fast costs likeness: of its own samples light-toyheads reached 40.1 dB with it and "
     "51.3 dB with all steps, from another side 35.2 and 38.4 dB."
 )
-
-
-class Part(str, Enum):
-    """Of a distillation: with which of both to invert."""
-
-    student = "student"
-    teacher = "teacher"
 
 
 class PresetName(str, Enum):
@@ -75,18 +62,6 @@ class Perceptual(str, Enum):
     auto = "auto"
     lpips = "lpips"
     discriminator = "discriminator"
-
-
-class Model(NamedTuple):
-    """A generator, and how it was asked for."""
-
-    name: str
-    path: Path
-    generator: Generator  # frozen
-
-    @property
-    def base(self) -> Base:
-        return base_of(self.name, self.path, self.generator)
 
 
 def command(
@@ -182,7 +157,7 @@ def command(
         typer.Option(min=0.1, max=8, metavar="X", help="Times as many along a ray, of volumes."),
     ] = 2.0,
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Of volumes: less memory, a third more time.")
+        bool, typer.Option("--recompute", help="Less memory, up to a third more time.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of noise and draws.")] = 0,
     device: o.Device = o.DeviceName.auto,
@@ -217,111 +192,40 @@ def command(
         own.generator, perceptual.value, discriminator, perceptual_weights, place
     )
     views = [view.to(place) for view in views]
-    job = Job(paths[0].stem, own.generator, own.base, origin(own), views, distances, settings)
+    job = Job(paths[0].stem, own.generator, own.base, own.provenance, views, distances, settings)
     result = find_result(job, folder)
     if result is None:
-        announce(job, known, preset)
+        announce(own.generator, known, preset is PresetName.fast)
         inversion = invert(job, folder, say)
         if inversion is None:
             return  # a signal, which is raised when it is noted
-        result = write_report(
-            job, inversion, folder, None if other is None else (other.name, other.generator)
-        )
+        both = None if other is None else (other.name, other.generator)
+        result = write_report(job, inversion, folder, both, find_reader(own.generator, place))
     else:
         say(f"{folder} is finished: this is its result")
     o.print_result(result | {"out": str(folder)}, as_text(result, folder), json)
 
 
-def open_models(
-    model: str | None, part: Part | None, teacher: str | None, device: torch.device
-) -> tuple[Model, Model | None]:
-    """The one to invert with, and another one of the same latents, if there is one at hand."""
-    given = open_model(model, device)
-    if part is Part.student and given.generator.has_depth:
-        raise UsageError(f"{given.name} renders a volume: give a student, or leave --with out.")
-    volume = open_teacher(given, teacher, device)
-    if part is Part.teacher:
-        if volume is None:
-            raise UsageError(
-                f"the teacher of {given.name} is not known: name it with --teacher, as a file."
-            )
-        return (volume, None) if volume is given else (volume, given)
-    return (given, None) if volume is given else (given, volume)
-
-
-def open_model(model: str | None, device: torch.device) -> Model:
-    path = find_model(model)
-    generator = load_model(path, device).requires_grad_(False)
-    return Model(model or path.stem, path, generator)
-
-
-def open_teacher(given: Model, teacher: str | None, device: torch.device) -> Model | None:
-    """The volumetric model of a student, or the model itself if it is one."""
-    if given.generator.has_depth:
-        return given
-    if teacher is None and not is_of_toyheads(given.generator):
+def find_reader(generator: Generator, device: torch.device) -> FaceReader | None:
+    """What tells people apart, if it is here: nothing is fetched for it."""
+    if is_of_toyheads(generator):
+        return open_toy_faces(device)
+    if generator.camera_preset != FACES or not pack_folder(None).is_dir():
         return None
-    found = open_model(teacher or TEACHER, device)
-    if space_checksum(found.generator) != space_checksum(given.generator):
-        raise WeightsError(
-            f"{found.name} is not the teacher of {given.name}, their latent spaces differ: name "
-            "the one that it was distilled from."
-        )
-    return found
+    try:
+        reader = PackFaces(Networks())
+    except WeightsError:  # a pack that is not whole
+        return None
+    return reader if IDENTITY in reader.sources else None
 
 
-def open_views(
-    photos: list[Path], cameras: list[Path], masks: list[Path], generator: Generator
-) -> tuple[list[View], bool]:
-    """The photographs with their cameras, and whether a file told all of these."""
-    if len(cameras) not in (0, 1, len(photos)):
-        raise UsageError(
-            f"{len(cameras)} cameras for {o.counted(len(photos), 'photograph')}: give --camera "
-            "once for each, or one file for all."
-        )
-    if masks == [Path(FACE)]:
-        masks = masks * len(photos)
-    if len(masks) not in (0, len(photos)):
-        raise UsageError("give --mask once for each photograph, or not at all.")
-    side, files = generator.img_resolution, cameras * (len(photos) // max(len(cameras), 1))
-    views, known = [], True
-    for index, photo in enumerate(photos):
-        target = to_target(read_square(photo, side))
-        beside = photo.with_suffix(".json")
-        file = files[index] if files else beside if beside.is_file() else None
-        known = known and file is not None
-        mask = open_mask(masks[index], beside, photo, side) if masks else None
-        views.append(View(target, read_one_camera(file, photo, generator), mask))
-    return views, known
-
-
-def open_mask(mask: Path, beside: Path, photo: Path, side: int) -> Tensor:
-    return face_mask(beside, photo, side) if mask == Path(FACE) else read_mask(mask, side)
-
-
-def read_one_camera(file: Path | None, photo: Path, generator: Generator) -> Camera:
-    preset = CAMERAS[generator.camera_preset]
-    if file is None:
-        return preset.frontal()
-    found = load_cameras(file, preset, photo.name)
-    if len(found) != 1:
-        raise InputError(
-            f"{file} has {len(found)} cameras and none is called {photo.name}: give a file of one."
-        )
-    return found[0][1]
-
-
-def origin(own: Model) -> Provenance:
-    before = read_header(own.path).provenance
-    return Provenance(own.name, licence=derived_licence(before))
-
-
-def announce(job: Job, known: bool, preset: PresetName) -> None:
+def announce(generator: Generator, known: bool, fast: bool) -> None:
+    """What to know before it begins."""
     if not known:
         say("no camera was given: the search begins at the frontal one")
-    if is_of_toyheads(job.generator):
+    if is_of_toyheads(generator):
         say(TOY)
-    if preset is PresetName.fast:
+    if fast:
         say(FAST)
 
 
@@ -334,11 +238,16 @@ def as_text(result: dict[str, Any], folder: Path) -> str:
             f"{stage}: {values['psnr']:.2f} dB PSNR, {values['ssim']:.3f} SSIM, "
             f"{values['perceptual']:.4f} by {network}"
         )
+    if "identity" in result:
+        network, cosines = (result["identity"][key] for key in ("network", "tuned"))
+        alike = ("no face found" if one is None else f"{one:.3f}" for one in cosines)
+        lines.append(f"identity, by {network}: {', '.join(alike)} (cosine)")
     if "other_model" in result:
         both = result["other_model"]
         decibels = min(both["psnr_of_projections"])
         lines.append(f"the pivot as {both['model']} draws it: {decibels:.2f} dB to it, untuned")
     place = quote(str(folder))
+    lines += [TOY] * result["toy"]
     lines += [
         f"wrote {folder} in {result['seconds']:.0f} s; next, for example:",
         f"  nerfgan video --model {place} -o turn.mp4",

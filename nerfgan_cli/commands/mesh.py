@@ -20,7 +20,14 @@ from nerfgan_cli.checkpoints.base import find_base, read_base
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.zoo import is_name
 from nerfgan_cli.commands import options as o
-from nerfgan_cli.commands.drawing import Source, choose_people, open_source, take_in
+from nerfgan_cli.commands.drawing import (
+    Source,
+    Truncation,
+    choose_people,
+    open_source,
+    take_in,
+)
+from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
@@ -42,7 +49,9 @@ class Normals(str, Enum):
     depth = "depth"
 
 
+@grouped
 def command(
+    *,
     model: o.Model = None,
     inversion: Annotated[
         Path | None,
@@ -52,8 +61,7 @@ def command(
         str | None, typer.Option("--seed", "--seeds", metavar="SEED", help="Whose surface.")
     ] = None,
     latent: o.LatentFile = None,
-    truncation: o.Truncation = 0.7,
-    truncation_cutoff: o.TruncationCutoff = None,
+    truncation: Truncation,
     resolution: Annotated[
         int, typer.Option(min=8, max=1024, metavar="R", help="Points along each side.")
     ] = 256,
@@ -94,7 +102,7 @@ def command(
     if inversion is not None and model is not None:
         raise UsageError("--model and --inversion both name a model: give one of them.")
     model = str(inversion) if inversion is not None else model
-    people = choose_people(model, seed, latent, truncation, truncation_cutoff)
+    people = choose_people(model, seed, latent, truncation)
     if len(people) > 1:
         raise UsageError(f"{len(people)} seeds are more than one mesh: give one.")
     with replacing(file) as unfinished:

@@ -1,6 +1,7 @@
 """`nerfgan mix`: subjects with layers of others, as a grid of pictures."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from json import dumps
 from typing import Annotated
 
@@ -12,17 +13,13 @@ from torch import Tensor
 from nerfgan_cli.cameras import Camera
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands import studio as s
+from nerfgan_cli.commands.drawing import Look, Truncation
+from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.commands.layers import parse_layers
 from nerfgan_cli.commands.parsing import parse_file
-from nerfgan_cli.commands.sources import (
-    Truncation,
-    gather_sitters,
-    parse_sitters,
-    take_in_all,
-)
+from nerfgan_cli.commands.sources import gather_sitters, parse_sitters, take_in_all
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import DEFAULT_RAY_CHUNK
 from nerfgan_cli.generators.drawing import Sitter
 from nerfgan_cli.media import PAPER, Picture
 from nerfgan_cli.nn.mapping import exchange_layers
@@ -30,7 +27,9 @@ from nerfgan_cli.nn.mapping import exchange_layers
 SOURCES = "Seeds, latents, inversions, or sums such as 0.7*1+0.3*2."
 
 
+@grouped
 def command(
+    *,
     model: o.Model = None,
     rows: Annotated[
         str | None,
@@ -42,6 +41,7 @@ def command(
     columns: Annotated[
         str, typer.Option("--cols", metavar="LIST", help=f"Who lends layers. {SOURCES}")
     ] = "4,5,6,7",
+    truncation: Truncation,
     layers: Annotated[
         str,
         typer.Option(
@@ -58,39 +58,27 @@ def command(
             "own layers, as each makes them at the camera.",
         ),
     ] = False,
-    camera: s.CameraFile = None,
-    yaw: s.Yaw = 0.0,
-    pitch: s.Pitch = 0.0,
-    radius: o.Radius = None,
-    fov: o.Fov = None,
-    pivot: o.Pivot = None,
-    truncation: o.Truncation = 0.7,
-    truncation_cutoff: o.TruncationCutoff = None,
-    what: o.What = o.Shown.image,
-    resolution: o.Resolution = None,
-    precision: o.Precision = o.PrecisionName.auto,
-    ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK,
+    place: s.Place,
+    look: Look,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE", help="A .png file.")
     ] = "mix.png",
-    device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
     """Draws the subject of each row with layers of the subject of each column.
 
-    The first row and the first column show the subjects themselves. A JSON file beside says what is
-    shown.
+    The first row and the first column show the subjects themselves. Says how much of the difference
+    between them the layers carry. A JSON file beside says what is shown.
     """
     file = parse_file(out, ".png")
-    seeded = Truncation(truncation, truncation_cutoff)
-    donors = parse_sitters("--cols", columns, seeded)
+    place.refuse()
+    donors = parse_sitters("--cols", columns, truncation)
     if rows is None:
-        people = gather_sitters(model, None, None, seeded)
+        people = gather_sitters(model, None, None, truncation)
     else:
-        people = parse_sitters("--rows", rows, seeded)
-    look = s.Look(radius, fov, pivot, what, resolution, ray_chunk, "1")
+        people = parse_sitters("--rows", rows, truncation)
     with replacing(s.notes_file(file)) as notes_file:
-        studio = s.open_studio(model, device, precision, look)
+        studio = s.open_studio(model, look, "1")
         generator = studio.source.generator
         if outer and not generator.rows_differ:
             raise UsageError(
@@ -100,8 +88,9 @@ def command(
         count = generator.num_ws if outer else generator.mixing_layers
         numbers = parse_layers(layers, count)
         take_in_all([*people, *donors], generator)
-        view = studio.camera(camera, yaw, pitch)
-        pictures = draw_grid(studio, people, donors, numbers, outer, view)
+        view = place.still(studio.preset)
+        carried = Carried()
+        pictures = draw_grid(studio, people, donors, numbers, outer, view, carried)
         captions = [f"layers {layers}", *(donor.name for donor in donors)]
         for person in people:
             captions += [person.name, *[""] * len(donors)]
@@ -112,13 +101,33 @@ def command(
             "columns": [donor.name for donor in donors],
             "layers": numbers,
             "outer": outer,
-            "truncation": truncation,
-            "truncation_cutoff": truncation_cutoff,
+            "carried": carried.share,
+            **truncation.notes(),
             "camera": view.label[0].tolist(),
         }
         notes_file.write_text(dumps(notes, indent=2) + "\n")
-    size = f"{len(people)} × {len(donors)}"
-    o.print_result(notes, f"wrote {size} mixtures of layers {layers} of {count} to {out}", json)
+    says = f"wrote {len(people)} × {len(donors)} mixtures of layers {layers} of {count} to {out}"
+    if carried.share is not None:
+        says += f": these carry {carried.share:.0%} of the difference between subjects"
+    o.print_result(notes, says, json)
+
+
+@dataclass
+class Carried:
+    """How far mixtures are from those who are changed, as those who lend are; squared."""
+
+    mixed: float = 0.0
+    whole: float = 0.0
+
+    def add(self, changed: Picture, mixture: Picture, lender: Picture) -> None:
+        own, mixed, lent = (picture.astype(np.float64) for picture in (changed, mixture, lender))
+        self.mixed += ((mixed - own) ** 2).mean()
+        self.whole += ((lent - own) ** 2).mean()
+
+    @property
+    def share(self) -> float | None:
+        """None: nobody differs."""
+        return self.mixed / self.whole if self.whole else None
 
 
 @torch.inference_mode()
@@ -129,6 +138,7 @@ def draw_grid(
     layers: list[int],
     outer: bool,
     camera: Camera,
+    carried: Carried,  # to which each mixture is added
 ) -> Iterator[Picture]:
     """Row by row, with those who lend above and those who are changed to the left."""
     generator, options = studio.source.generator, studio.options
@@ -142,10 +152,13 @@ def draw_grid(
     yield from above
     for person in people:
         ws = person.codes(generator)
-        yield alone(ws)
-        for donor in lending:
+        own = alone(ws)
+        yield own
+        for donor, lender in zip(lending, above, strict=True):
             if outer:
                 subject = generator.prepare(exchange_layers(ws, donor, layers), options)
             else:
                 subject = generator.mix(ws, donor, layers, options)
-            yield studio.draw_subject(subject, camera)
+            mixture = studio.draw_subject(subject, camera)
+            carried.add(own, mixture, lender)
+            yield mixture

@@ -1,6 +1,7 @@
 """Options that mean the same in every command, and the one way to print a result.
 
 A command takes them as parameters: `def command(model: Model = None, json: Json = False) -> None`.
+Those that go together are fields of one dataclass, see `grouping`.
 """
 
 import json
@@ -37,11 +38,11 @@ class Shown(str, Enum):
     depth = "depth"
 
 
-class CameraPath(str, Enum):
-    """How the camera of a video moves."""
+class BranchName(str, Enum):
+    """Ways to draw of a Mimic3D."""
 
-    sweep = "sweep"
-    orbit = "orbit"
+    enlarged = "2d"
+    strict = "3d"
 
 
 class Noise(str, Enum):
@@ -85,10 +86,19 @@ LatentFile = Annotated[
 ]
 Truncation = Annotated[
     float,
-    typer.Option(min=-2, max=2, metavar="PSI", help="0 draws the average, 1 the full variety."),
+    typer.Option(
+        "--truncation",
+        min=-2,
+        max=2,
+        metavar="PSI",
+        help="0 draws the average, 1 the full variety.",
+    ),
 ]
 TruncationCutoff = Annotated[
-    int | None, typer.Option(min=0, help="Truncate only the first N layers.", metavar="N")
+    int | None,
+    typer.Option(
+        "--truncation-cutoff", min=0, metavar="N", help="Truncate only the first N layers."
+    ),
 ]
 What = Annotated[
     Shown,
@@ -103,6 +113,28 @@ Resolution = Annotated[
     typer.Option(
         min=1, max=2048, metavar="R", help="Side of the raw picture, in rays; else the model's."
     ),
+]
+Branch = Annotated[
+    BranchName | None,
+    typer.Option(
+        "--branch",
+        help="Of a Mimic3D: 2d enlarges a small rendering, 3d renders every pixel, at any "
+        "--resolution; else 2d.",
+    ),
+]
+DepthSamples = Annotated[
+    float,
+    typer.Option(
+        "--depth-samples",
+        min=0.1,
+        max=8,
+        metavar="X",
+        help="Times as many along a ray, of volumes; 2 takes flicker out of videos.",
+    ),
+]
+CameraFile = Annotated[
+    Path | None,
+    typer.Option("--camera", metavar="FILE", help="A camera from a file, instead of angles."),
 ]
 NoiseMode = Annotated[Noise, typer.Option("--noise", help="Noise images of the backbone.")]
 Precision = Annotated[

@@ -15,29 +15,18 @@ import typer
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.commands.drawing import Known, choose_people, take_in
+from nerfgan_cli.commands.drawing import Known, Truncation, choose_people, take_in
 from nerfgan_cli.commands.parsing import parse_seeds
 from nerfgan_cli.editing.mixing import blend
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.generators.drawing import Person, Sitter
+from nerfgan_cli.generators.drawing import Sitter
 from nerfgan_cli.inversion.extras import has_extras
 from nerfgan_cli.latent_files import read_latent
 
 LARGEST_WEIGHT = 10.0
 SEEDS = re.compile(r"\d+(\s*-\s*\d+)?", re.ASCII)
 WEIGHTED = re.compile(r"([+-]?\d*\.?\d+)\s*\*\s*(.+)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Truncation:
-    """Of seeds; a latent is drawn as it is."""
-
-    psi: float
-    cutoff: int | None
-
-    def person(self, seed: int) -> Person:
-        return Person(seed, self.psi, self.cutoff)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,24 +64,29 @@ def gather_sitters(
     """Those of `--seeds` and `--latents`; without either an inversion's own, or seed 0."""
     sitters: list[Sitter] = []
     if seeds is not None or latents is None:
-        sitters += choose_people(model, seeds, None, truncation.psi, truncation.cutoff)
+        sitters += choose_people(model, seeds, None, truncation)
     if latents is not None:
         sitters += parse_sitters("--latents", latents, truncation)
     return sitters
 
 
+def with_extras(sitters: Iterable[Sitter]) -> list[Known]:
+    """Each latent that comes with noise images or layers of its own, also within sums."""
+    found: dict[int, Known] = {}
+    for sitter in sitters:
+        for part in [term for _, term in sitter.terms] if isinstance(sitter, Sum) else [sitter]:
+            if isinstance(part, Known) and has_extras(part.latent):
+                found[id(part.latent)] = part
+    return list(found.values())
+
+
 def take_in_all(sitters: Iterable[Sitter], generator: Generator) -> None:
     """Noise images and the like of the one latent that has some."""
-    parts = [
-        part
-        for sitter in sitters
-        for part in ([term for _, term in sitter.terms] if isinstance(sitter, Sum) else [sitter])
-    ]
-    known = [part for part in parts if isinstance(part, Known) and has_extras(part.latent)]
-    if len({id(part.latent) for part in known}) > 1:
+    known = with_extras(sitters)
+    if len(known) > 1:
         typer.echo("several latents have noise or layers of their own: none is drawn", err=True)
     else:
-        take_in(known[:1], generator)
+        take_in(known, generator)
 
 
 @torch.inference_mode()

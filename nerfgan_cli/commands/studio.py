@@ -5,31 +5,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, radians, sqrt
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import torch
 import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from nerfgan_cli.camera_files import load_cameras
 from nerfgan_cli.cameras import Camera, CameraPreset
-from nerfgan_cli.commands.drawing import Source, choose_preset, open_source, require
-from nerfgan_cli.commands.options import DeviceName, PrecisionName, Shown
+from nerfgan_cli.commands import options as o
+from nerfgan_cli.commands.camera_path import PathName, Walk
+from nerfgan_cli.commands.drawing import Look, Source, one_camera, require
 from nerfgan_cli.commands.parsing import parse_batch
 from nerfgan_cli.editing.walks import Way
 from nerfgan_cli.encoder import video_writer
-from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Subject
 from nerfgan_cli.generators.drawing import choose_batch, draw_views
 from nerfgan_cli.media import Picture, captioned_grid, pictures_of, tile, write_png
 
-Yaw = Annotated[float, typer.Option(min=-180, max=180, metavar="D", help="Degrees to the right.")]
-Pitch = Annotated[float, typer.Option(min=-89, max=89, metavar="D", help="Degrees upwards.")]
-CameraFile = Annotated[
-    Path | None,
-    typer.Option("--camera", metavar="FILE", help="A camera from a file, instead of angles."),
-]
 Latents = Annotated[
     str | None,
     typer.Option(
@@ -42,16 +36,34 @@ Latents = Annotated[
 ]
 
 
-class Look(NamedTuple):
-    """The options of a picture, as they were given."""
+@dataclass(frozen=True)
+class Place:
+    """Where a camera stands that does not move."""
 
-    radius: float | None
-    fov: float | None
-    pivot: str | None
-    what: Shown
-    resolution: int | None
-    ray_chunk: int
-    batch: str
+    camera: o.CameraFile = None
+    yaw: Annotated[
+        float, typer.Option(min=-180, max=180, metavar="D", help="Degrees to the right.")
+    ] = 0.0
+    pitch: Annotated[float, typer.Option(min=-89, max=89, metavar="D", help="Degrees upwards.")] = (
+        0.0
+    )
+
+    def refuse(self, walk: Walk | None = None) -> None:
+        """What cannot be, beside a path of the camera if there is one."""
+        turned = bool(self.yaw or self.pitch)
+        if self.camera is not None and turned:
+            raise UsageError("--camera and angles both say where it stands: give one of them.")
+        moves = walk is not None and walk.way is not PathName.fixed
+        if moves and (self.camera is not None or turned):
+            raise UsageError(
+                "--camera, --yaw and --pitch say where the camera stands still: give either "
+                "these or a --camera-path."
+            )
+
+    def still(self, preset: CameraPreset) -> Camera:
+        if self.camera is not None:
+            return one_camera(self.camera, preset)
+        return preset.at(radians(self.yaw), radians(self.pitch))
 
 
 @dataclass(frozen=True)
@@ -59,21 +71,13 @@ class Studio:
     """A model, and how it draws."""
 
     source: Source
-    preset: CameraPreset
+    look: Look
     options: DrawOptions
-    what: str
     batch: int
 
-    def camera(self, file: Path | None, yaw: float, pitch: float) -> Camera:  # degrees
-        """The one in a file, or at angles."""
-        if file is None:
-            return self.preset.at(radians(yaw), radians(pitch))
-        if yaw or pitch:
-            raise UsageError("--camera and angles both say where it stands: give one of them.")
-        cameras = load_cameras(file, self.preset)
-        if len(cameras) != 1:
-            raise InputError(f"{file} has {len(cameras)} cameras: give a file of one.")
-        return cameras[0][1]
+    @property
+    def preset(self) -> CameraPreset:
+        return self.look.preset(self.source.generator)
 
     @torch.inference_mode()
     def draw(
@@ -87,34 +91,24 @@ class Studio:
         for start in range(0, len(times), self.batch):
             part = slice(start, start + self.batch)
             ws, views = way(times[part]), cameras[part].to(generator.latent_space().w_avg.device)
-            yield from pictures_of(generator.synthesis(ws, views, options), self.what)
+            yield from pictures_of(generator.synthesis(ws, views, options), self.look.what.value)
 
     @torch.inference_mode()
     def draw_subject(self, subject: Subject, camera: Camera) -> Picture:
         (rendering,) = draw_views(self.source.generator, subject, camera, self.options, 1)
-        picture: Picture = pictures_of(rendering, self.what)[0]
+        picture: Picture = pictures_of(rendering, self.look.what.value)[0]
         return picture
 
     def notes(self) -> dict[str, Any]:
-        resolution = self.options.resolution or self.source.generator.raw_resolution
-        return self.source.notes() | {"what": self.what, "resolution": resolution}
+        return self.look.notes(self.source, self.options)
 
 
-def open_studio(
-    model: str | None, device: DeviceName, precision: PrecisionName, look: Look
-) -> Studio:
+def open_studio(model: str | None, look: Look, batch: str) -> Studio:
     """Loads a model and tells at once what it cannot draw."""
-    size = parse_batch(look.batch)
-    options = DrawOptions(
-        resolution=look.resolution,
-        raw_only=look.what is not Shown.image,
-        ray_chunk=look.ray_chunk,
-    )
-    source = open_source(model, device, precision)
-    require(source, look.what.value)
-    preset = choose_preset(source.generator, look.radius, look.fov, look.pivot)
-    batch = size or choose_batch(source.generator)
-    return Studio(source, preset, options, look.what.value, batch)
+    size, options = parse_batch(batch), look.options()
+    source = look.open(model)
+    require(source, look.what.value, options.branch)
+    return Studio(source, look, options, size or choose_batch(source.generator))
 
 
 def notes_file(out: Path) -> Path:
@@ -134,10 +128,14 @@ def is_film(out: str) -> bool:
 
 
 def write_sheet(
-    pictures: Iterable[Picture], captions: Sequence[str], columns: int, out: Path
+    pictures: Iterable[Picture],
+    captions: Sequence[str],
+    columns: int,
+    out: Path,
+    headings: Sequence[str] = (),  # of the rows
 ) -> None:
     with tqdm(pictures, total=len(captions), unit="view", disable=not sys.stderr.isatty()) as bar:
-        write_png(captioned_grid(bar, captions, columns), out)
+        write_png(captioned_grid(bar, captions, columns, headings), out)
 
 
 def write_film(cells: Sequence[Iterator[Picture]], frames: int, fps: int, out: Path) -> None:

@@ -9,6 +9,7 @@ from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from nerfgan_cli.chart import STEPS, round_numbers
 from nerfgan_cli.training.distill_recipe import Loss
 from nerfgan_cli.training.log import LOG, LOSS
 
@@ -16,8 +17,6 @@ Record: TypeAlias = Mapping[str, Any]
 
 WIDTH, HEIGHT = 400, 240  # of the viewBox: small, so that a phone shows letters that one can read
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 20, 38  # margins of the axes
-STEPS = (1, 2, 5, 10)  # a tick's distance, times a power of ten
-MOST_TICKS = 6
 
 
 class Curve(NamedTuple):
@@ -132,14 +131,6 @@ def grid(x: Axis, y: Axis, ticks: Sequence[tuple[float, str]], last: float) -> I
         yield f'<text class="below" x="{x.place(value)}" y="{y.start + 16}">{value:,.0f}</text>'
     middle = (x.start + x.end) / 2
     yield f'<text class="below" x="{middle}" y="{HEIGHT - 4}">pictures seen</text>'
-
-
-def round_numbers(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten between two numbers, not too many."""
-    span = (high - low) or 1.0
-    power = 10.0 ** floor(log10(span / MOST_TICKS))
-    step = next(step * power for step in STEPS if span / (step * power) <= MOST_TICKS)
-    return [step * number for number in range(ceil(low / step), floor(high / step) + 1)]
 
 
 def legend(curves: Sequence[Curve], form: str) -> str:

@@ -126,20 +126,32 @@ def read_direction(path: Path) -> Direction:
         vector = torch.tensor(content["vector"], dtype=torch.float32)
         std, origin = float(content["std"]), float(content["origin"])
         first, last = (int(number) for number in content["layers"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _unusable(path, "its numbers are") from error
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise _unusable(path, "its numbers are none") from error
     usable = vector.ndim == 1 and bool(vector.isfinite().all()) and isfinite(origin)
     if not (usable and abs(vector.norm().item() - 1) < 1e-3 and 0 < std < 1e9):
         raise _unusable(path, "its vector has not length 1, or its spread is not positive")
     if not 0 <= first < last:
         raise _unusable(path, f"it is for no layers, {first} to {last}")
     name, method, model = map(str, texts)
-    about = content.get("about")
-    return Direction(name, method, vector, std, origin, (first, last), model, dict(about or {}))
+    about = content.get("about", {})
+    if not isinstance(about, dict):
+        raise _unusable(path, "what it says about itself is not a table")
+    return Direction(name, method, vector, std, origin, (first, last), model, about)
 
 
-def refuse_foreign(direction: Direction, generator: Generator, force: bool) -> None:
+def refuse_foreign(direction: Direction, generator: Generator, otherwise: str = "") -> None:
     """A direction of another latent space says nothing about this one's subjects."""
+    refuse_misfit(direction, generator)
+    if direction.model != space_checksum(generator):
+        raise WeightsError(
+            f"the direction {direction.name} belongs to another model, in whose latent space it "
+            f"was found: find one with nerfgan directions{otherwise}."
+        )
+
+
+def refuse_misfit(direction: Direction, generator: Generator) -> None:
+    """A direction that this generator's codes cannot be moved along."""
     if len(direction.vector) != generator.w_dim or direction.layers[1] > generator.num_ws:
         raise WeightsError(
             f"the direction {direction.name} is of {len(direction.vector)} numbers for "
@@ -150,11 +162,6 @@ def refuse_foreign(direction: Direction, generator: Generator, force: bool) -> N
         raise WeightsError(
             f"the direction {direction.name} is for some layers, and this student makes the codes "
             "of all from the first row of ws: find one for all layers."
-        )
-    if direction.model != space_checksum(generator) and not force:
-        raise WeightsError(
-            f"the direction {direction.name} belongs to another model, in whose latent space it "
-            "was found: find one with nerfgan directions, or give --force to see what it does."
         )
 
 

@@ -84,8 +84,8 @@ def trait_values(generator: Generator, seeds: Sequence[int], text: str) -> Array
     """ "smile", or 0 and 1 for "hat=none", of models that were taught ToyHeads' latents."""
     if generator.z_dim != LATENT_SIZE:
         raise UsageError(
-            "this model was not taught ToyHeads' latents, whose traits are known: give --measure, "
-            "or --values with numbers of your own."
+            "this model was not taught ToyHeads' latents, whose traits are known: measure its "
+            "pictures, or give numbers of your own."
         )
     name, _, choice = text.partition("=")
     kind = TRAITS.get(name)

@@ -43,6 +43,7 @@ class Aligned(NamedTuple):
     estimate: Estimate | None = None  # of a face
     points: Points | None = None  # [N, 2], marked by a person, in pixels of the final picture
     face: Face | None = None  # in the photograph
+    number: int = 0  # of the face, by size; 1 is the largest
     faces: int = 0  # that were found
 
 
@@ -79,7 +80,7 @@ class Aligner:
         box = crop.to_crop(face.box.reshape(2, 2)).reshape(4)
         estimate = self._estimator().estimate(picture, five, box)
         aligned = self._finish(photo, picture, crop, estimate)
-        return aligned._replace(face=face, faces=len(faces))
+        return aligned._replace(face=face, number=number, faces=len(faces))
 
     def align_marked(self, photo: Pixels, marked: Marked, camera: Camera | None) -> Aligned:
         """By points that a person gave; a camera takes the place of the estimate."""

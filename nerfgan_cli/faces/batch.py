@@ -13,7 +13,7 @@ from nerfgan_cli.data.storage import Folder
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.faces.alignment import Aligned, Aligner
 from nerfgan_cli.faces.points import read_points
-from nerfgan_cli.faces.records import key_of, overlay_of, picture_of, write_record
+from nerfgan_cli.faces.records import files_of, key_of, write_record
 from nerfgan_cli.photos import read_photo
 
 FRONTAL = "frontal"
@@ -34,6 +34,12 @@ class Wish:
     points: Path | None = None  # marked by a person
     camera: str | None = None  # a file, or "frontal": no pose is estimated
 
+    def files(self) -> list[Path]:
+        files = [] if self.points is None else [self.points]
+        if self.camera is not None and self.camera != FRONTAL:
+            files.append(Path(self.camera))
+        return files
+
     def camera_of(self, photo: Photo, preset: CameraPreset) -> Camera | None:
         if self.camera is None:
             return None
@@ -50,25 +56,35 @@ def list_photos(sources: Sequence[Path], out: Path | None) -> list[Photo]:
         if not source.is_dir():
             photos.append(Photo(source, source.stem))
             continue
+        if out is not None and out.resolve() == source.resolve():
+            raise UsageError(f"{out} holds the photos: choose another folder to write into.")
+        within = out is not None and source.resolve() in out.resolve().parents
+        written = out.resolve() if out is not None and within else None
         found = [
-            Photo(source / n, str(PurePosixPath(n).with_suffix("")))
-            for n in Folder(source).names
-            if is_picture(n)
+            Photo(source / name, str(PurePosixPath(name).with_suffix("")))
+            for name in Folder(source).names
+            if is_picture(name)
+            and (written is None or written not in (source / name).resolve().parents)
         ]
-        if out is not None:
-            found = [photo for photo in found if out.resolve() not in photo.path.resolve().parents]
         if not found:
-            raise InputError(f"{source} holds no pictures: give photos or a folder of them.")
+            raise InputError(f"{source} holds no pictures, as JPEG or PNG: give some.")
         photos += found
-    by_name: dict[str, Path] = {}
-    for path, name in photos:
-        other = by_name.setdefault(name, path)
-        if other != path:
-            raise UsageError(f"{other} and {path} would both become {name}.png: rename one.")
-        for written in () if out is None else (picture_of(out, name), overlay_of(out, name)):
-            if written.exists() and path.exists() and written.samefile(path):
-                raise UsageError(f"{path} would be overwritten: choose another folder.")
     return list(dict.fromkeys(photos))
+
+
+def refuse_overwriting(photos: Sequence[Photo], out: Path, given: Sequence[Path]) -> None:
+    """What is written may take the place of no photograph, no other file given, no other crop."""
+    inputs = {path.resolve() for path in (*given, *(photo.path for photo in photos))}
+    written: dict[Path, Photo] = {}
+    for photo in photos:
+        for file in files_of(out, photo.name):
+            if file.resolve() in inputs:
+                raise UsageError(f"{file} would be overwritten: choose another folder.")
+            other = written.setdefault(file, photo)
+            if other != photo:
+                raise UsageError(
+                    f"{other.path} and {photo.path} would both become {file.name}: rename one."
+                )
 
 
 def align_photo(aligner: Aligner, photo: Photo, wish: Wish) -> Aligned:

@@ -95,8 +95,10 @@ def read_calibration(path: Path) -> Calibration:
         )
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): check the path.") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path} is no calibration ({error!r}): fit it anew.") from error
+    except KeyError as error:
+        raise InputError(f"{path} is no calibration (it has no {error}): fit it anew.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is no calibration ({error}): fit it anew.") from error
     if not np.isfinite([*gain, *offset]).all():
         raise InputError(f"{path} holds numbers that are not finite: fit it anew.")
     return found

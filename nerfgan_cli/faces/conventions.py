@@ -6,7 +6,7 @@ NAME.onnx says the same as an entry of `KNOWN`:
     {"size": 120, "channels": "bgr", "mean": 0, "scale": 1,
      "crop": {"side": 1.58, "of": "mean", "down": 0.14},
      "landmarks": {"output": "lm_raw", "layout": "xxyy", "range": [-1, 1]},
-     "pose": {"output": "params", "form": "affine", "signs": [-1, 1, 1]}}
+     "pose": {"output": "params", "form": "affine"}}
 """
 
 import json
@@ -39,9 +39,9 @@ class LandmarkOutput:
 class PoseOutput:
     """The head's rotation.
 
-    `angles` are yaw, pitch, roll in degrees; `affine` begins with a 3×4 matrix whose first rows
-    are, up to their lengths, those of the rotation (yaw = asin(−R20) and so on). The signs turn
-    its angles into those of our camera.
+    `angles` are yaw, pitch, roll in degrees, and signs turn them into those of our camera.
+    `affine` begins with a 3×4 matrix whose first two rows are, up to their lengths, those of the
+    rotation from the head to the picture, both with x right, y up, z towards the viewer.
     """
 
     output: str
@@ -68,7 +68,7 @@ KNOWN = {
         CropRule(1.58, "mean", 0.14),
         channels="bgr",
         landmarks=LandmarkOutput("lm_raw", "xxyy", (-1.0, 1.0)),
-        pose=PoseOutput("params", "affine", (-1.0, 1.0, 1.0)),
+        pose=PoseOutput("params", "affine"),
     ),
     # face-api.js; coarser.
     "face_landmark_68": Convention(CropRule(1.05), landmarks=LandmarkOutput("landmarks")),

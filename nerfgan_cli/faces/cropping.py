@@ -19,8 +19,8 @@ from nerfgan_cli.errors import InputError
 from nerfgan_cli.faces.shapes import Points
 
 SIDE = 512  # of the final picture
-BLUR = 0.02  # of the side: how far mirrored pixels are smeared
-FADE = 0.05  # of the side: where they are entirely blurred
+BLUR = 0.06  # of the side: how far mirrored pixels are smeared; with less, eyes look back
+FADE = 0.04  # of the side: where they are entirely blurred
 
 Pixels = NDArray[np.uint8]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.faces.cropping import Pixels
@@ -23,7 +24,9 @@ LICENCE = "InsightFace's packs are for non-commercial research only"
 SIZES = ((128, 128), (640, 640))
 SMALL_SIZES = ((256, 256), (320, 320))  # for a second try
 ROOM = 0.5  # of the picture, on either side, in the second try
+LARGEST = 640  # pixels of its longer side then: room around more would fill the memory
 LANDMARKS = "landmark_3d_68"  # the pack's network that has them, if any
+MODULES = ("detection", LANDMARKS)
 
 
 class Face(NamedTuple):
@@ -42,8 +45,8 @@ class Face(NamedTuple):
 class Detector:
     """A pack, by its name or folder."""
 
-    def __init__(self, pack: str = DEFAULT_PACK) -> None:
-        models = load_pack(pack)
+    def __init__(self, pack: str = DEFAULT_PACK, models: dict[str, Any] | None = None) -> None:
+        models = load_pack(pack) if models is None else models
         self.pack = Path(pack).name
         self._model = models["detection"]
         if not self._model.use_kps:
@@ -57,17 +60,21 @@ class Detector:
 
     def find(self, photo: Pixels) -> list[Face]:
         """All faces, the largest first."""
-        faces = self._detect(photo, SIZES)
-        if not faces:
-            height, width = photo.shape[:2]
-            left, top = int(width * ROOM), int(height * ROOM)
-            wide = np.pad(photo, ((top, top), (left, left), (0, 0)))
-            shift = np.array([left, top])
-            faces = [
-                Face(face.box - np.tile(shift, 2), face.points - shift, face.score)
-                for face in self._detect(wide, SMALL_SIZES)
-            ]
+        faces = self._detect(photo, SIZES) or self._detect_with_room(photo)
         return sorted(faces, key=lambda face: face.size, reverse=True)
+
+    def _detect_with_room(self, photo: Pixels) -> list[Face]:
+        """Those that fill the frame, or nearly."""
+        size = np.array([photo.shape[1], photo.shape[0]])
+        small = np.maximum(size * min(1, LARGEST / size.max()), 1).astype(int)
+        reduced = np.asarray(Image.fromarray(photo).resize((small[0], small[1])))
+        left, top = (small * ROOM).astype(int).tolist()
+        wide = np.pad(reduced, ((top, top), (left, left), (0, 0)))
+        zoom, shift = size / small, np.array([left, top])
+        return [
+            Face((box - np.tile(shift, 2)) * np.tile(zoom, 2), (five - shift) * zoom, score)
+            for box, five, score in self._detect(wide, SMALL_SIZES)
+        ]
 
     def _detect(self, photo: Pixels, sizes: tuple[tuple[int, int], ...]) -> list[Face]:
         bgr = np.ascontiguousarray(photo[:, :, ::-1])
@@ -78,7 +85,7 @@ class Detector:
         ]
 
 
-def load_pack(pack: str) -> dict[str, Any]:
+def load_pack(pack: str, modules: tuple[str, ...] = MODULES) -> dict[str, Any]:
     """The models of a pack by what they do; fetched first if it is InsightFace's and not here."""
     root = Path("~/.insightface").expanduser()
     folder = Path(pack).expanduser()
@@ -97,7 +104,7 @@ def load_pack(pack: str) -> dict[str, Any]:
             analysis = FaceAnalysis(
                 str(place) if place.is_dir() else pack,
                 root=str(root),
-                allowed_modules=["detection", LANDMARKS],
+                allowed_modules=list(modules),
                 providers=["CPUExecutionProvider"],
                 sess_options=session_options(),
             )

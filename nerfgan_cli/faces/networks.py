@@ -2,18 +2,21 @@
 
 One look is noisy: networks move with the square they are given. A face is looked at in squares of
 three sizes and in the mirror, and the mean is taken; on renders of a head with known cameras this
-lowers the worst error of 3DDFA's pose from 5.5 to 2.7 degrees.
+lowers the worst error of 3DDFA's pose from 5.8 to 3.4 degrees.
 """
 
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
+from nerfgan_cli.cameras import viewing_angles
 from nerfgan_cli.data.framing import Framing
 from nerfgan_cli.errors import WeightsError
-from nerfgan_cli.faces.conventions import Convention, PoseOutput, convention_of
+from nerfgan_cli.faces.conventions import Convention, convention_of
 from nerfgan_cli.faces.cropping import Pixels
 from nerfgan_cli.faces.shapes import LANDMARKS, MIRRORED, Points
 
@@ -127,7 +130,7 @@ class Network:
         if rule is None:
             return None
         if rule.form == "affine":
-            return angles_of_affine(self._output(outputs, rule.output, 12), rule)
+            return angles_of_affine(self._output(outputs, rule.output, 12))
         return np.radians(self._output(outputs, rule.output, 3)[:3]) * rule.signs
 
     def _output(self, outputs: dict[str, Points], name: str, least: int) -> Points:
@@ -144,14 +147,23 @@ class Network:
         return outputs[name][: max(least, 3)]
 
 
-def angles_of_affine(numbers: Points, rule: PoseOutput) -> Points:  # [12] -> [3]
-    """The rotation nearest to the first two rows, as yaw, pitch, roll."""
+def angles_of_affine(numbers: Points) -> Points:  # [12] -> [3]
+    """Of the rotation that is nearest to the first two rows."""
     matrix = numbers.reshape(3, 4)[:, :3]
     first, second = (row / np.linalg.norm(row) for row in matrix[:2])
-    third = np.cross(first, second)
-    yaw = np.arcsin(np.clip(-third[0], -1, 1))
-    pitch, roll = np.arctan2(third[1], third[2]), np.arctan2(second[0], first[0])
-    return np.array([yaw, pitch, roll]) * rule.signs
+    left, _, right = np.linalg.svd(np.stack([first, second, np.cross(first, second)]))
+    return angles_of_head(left @ right)
+
+
+def angles_of_head(rotation: Points) -> Points:  # [3, 3] -> [3]
+    """Yaw, pitch, roll of the camera that sees a head turned so.
+
+    The head's axes and the picture's are x right, y up, z towards the viewer. Angles of a head that
+    are stated one by one mean other rotations than ours: turned by 20 degrees and nodding by 10,
+    it is 4 degrees of roll off.
+    """
+    pose = torch.from_numpy(rotation.T * (1, -1, -1))[None]  # its columns: right, down, forward
+    return np.array([float(angle) for angle in viewing_angles(pose)])
 
 
 class PackLandmarks:
@@ -166,9 +178,10 @@ class PackLandmarks:
 
         face = Face(bbox=box)
         points = self._model.get(np.ascontiguousarray(picture[:, :, ::-1]), face)
-        pitch, yaw, roll = np.radians(np.asarray(face["pose"], dtype=np.float64))
-        # Its pitch is positive looking up, yaw to the picture's right, roll clockwise.
-        return Look(np.asarray(points[:, :2], dtype=np.float64), -np.array([yaw, pitch, roll]))
+        # Turned about x, y, z in this order, with y down: looking up, to the right, clockwise.
+        turns = np.asarray(face["pose"], dtype=np.float64) * (-1, 1, -1)
+        rotation = Rotation.from_euler("xyz", turns, degrees=True).as_matrix()
+        return Look(np.asarray(points[:, :2], dtype=np.float64), angles_of_head(rotation))
 
 
 def open_session(path: Path) -> Any:

@@ -1,8 +1,8 @@
 """What a person looks at to see whether a crop and its camera are right.
 
-Crosses are the points of the mean face as the camera sees them; they should lie on the dots, the
-points that were found in the picture. The arrows are the world's axes: red to the subject's left,
-green up, blue out of the face. The white line lies as the horizon does.
+Crosses are eyes, nose and mouth corners of the mean face as the camera sees them; they should lie
+on the dots, the points that were found in the picture. The arrows are the world's axes: red to the
+subject's left, green up, blue out of the face. The white line lies as the horizon does.
 """
 
 import numpy as np
@@ -33,6 +33,9 @@ def draw_overlay(aligned: Aligned) -> Pixels:
         "camera at yaw {yaw:+.1f}, pitch {pitch:+.1f}".format_map(angles),
         f"by {aligned.method}" + (f", score {aligned.face.score:.2f}" if aligned.face else ""),
     ]
+    if aligned.estimate:
+        lines.append("crosses: a mean face as this camera sees it; circles: points that were found")
+    plain = len(lines)
     lines += aligned.warnings
     sheet = Image.new("RGB", (side, side + LINE * len(lines) + 8), PAPER)
     sheet.paste(face)
@@ -41,7 +44,7 @@ def draw_overlay(aligned: Aligned) -> Pixels:
     draw_points(draw, aligned)
     font = ImageFont.load_default(FONT)
     for row, line in enumerate(lines):
-        colour = INK if row < 2 else WARNING
+        colour = INK if row < plain else WARNING
         draw.text((8, side + 4 + LINE * row), line, fill=colour, font=font)
     return np.asarray(sheet)
 

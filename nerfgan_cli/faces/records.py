@@ -30,6 +30,10 @@ def record_of(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
+def files_of(folder: Path, name: str) -> tuple[Path, ...]:
+    return picture_of(folder, name), overlay_of(folder, name), record_of(folder, name)
+
+
 def key_of(photo: Path, settings: str) -> str:
     """Changes when the result would."""
     digest = sha256(f"{__version__} {settings}\n".encode())
@@ -68,7 +72,8 @@ def describe(aligned: Aligned) -> dict[str, Any]:
         "crop": aligned.crop.to_json(),
     }
     if face is not None:
-        found |= {"faces": aligned.faces, "score": face.score, "box": rounded(face.box)}
+        found |= {"face": aligned.number, "faces": aligned.faces}
+        found |= {"score": face.score, "box": rounded(face.box)}
     if estimate is not None:
         found |= {
             "points": rounded(estimate.five),

@@ -45,9 +45,13 @@ class Tools:
         estimator = Estimator(self.preset, shape, lookers, self.by_landmarks, calibration)
         return Aligner(self.preset, self.border, estimator, detector)
 
+    def files(self) -> list[Path]:
+        """All that are read, but the pack."""
+        described = [path.with_suffix(".json") for path in self.networks]
+        files = [*self.networks, *described, self.mean_shape, self.calibration]
+        return [file for file in files if file is not None]
+
     def settings(self) -> str:
         """Changes when results would."""
-        described = [path.with_suffix(".json") for path in self.networks]
-        files = [*self.networks, *described, self.mean_shape, self.calibration, Path(self.pack)]
-        content = fingerprint([file for file in files if file is not None])
+        content = fingerprint([*self.files(), Path(self.pack)])
         return f"{self.like} {self.border.value} {self.pack} {self.by_landmarks} {content}"

@@ -27,7 +27,7 @@ DEFAULT_RAY_CHUNK = 8192  # rays that are in memory at once
 class Rendering(NamedTuple):
     image: Tensor  # [B, 3, H, W] in [-1, 1]; `image_raw` if the options say raw_only
     image_raw: Tensor  # [B, 3, h, w] in [-1, 1], the first three channels of `features`
-    features: Tensor  # [B, 32, h, w]
+    features: Tensor  # [B, 32, h, w]; of a branch that is nothing but an image, [B, 3, h, w]
     depth: Tensor | None  # [B, 1, h, w], distance from the camera in world units; teachers only
 
 
@@ -38,6 +38,8 @@ class Subject(NamedTuple):
     planes: Tensor | None = None  # [B, 3, C, H, W], volumetric generators only
     donor: Tensor | None = None  # [B, L, w_dim], who lends some layers: of a student's `mix`
     lent: Tensor | None = None  # [mixing_layers], whether a layer is the donor's
+    residual: Tensor | None = None  # [B, 3, C, H', W'], planes whose features add to those
+    solid: Tensor | None = None  # [B, N, N, N], where a ray can see something (`nn/skipping.py`)
 
 
 class StyleMap(NamedTuple):
@@ -63,8 +65,11 @@ class DrawOptions:
     noise_mode: str = "const"  # of the backbone's noise images
     ray_chunk: int = DEFAULT_RAY_CHUNK  # bounds the memory of volume rendering
     depth_multiplier: float = 1.0  # scales the samples per ray, coarse and fine
-    recompute: bool = False  # chunks of rays are rendered again for their gradients: less memory
+    # Chunks of rays, or a student's features, are drawn again for their gradients: less memory.
+    recompute: bool = False
     generator: torch.Generator | None = None  # draws jitter and noise; None: jitter at mid-bin
+    branch: str | None = None  # one of the generator's `branches`; None: the first of them
+    skipping: bool = True  # samples that no ray sees are left out, where nothing is trained
 
     def __post_init__(self) -> None:
         if self.noise_mode not in NOISE_MODES:
@@ -93,6 +98,7 @@ class Generator(nn.Module, ABC):
     any_resolution: bool = False  # the options' resolution is free; else only `raw_resolution`
     has_depth: bool = False  # `Rendering.depth` is given
     has_density: bool = False  # `sample` can be asked (meshes)
+    branches: tuple[str, ...] = ()  # ways to draw, where there are several; the usual one first
     density_side: float = 1.0  # of the cube about the origin that the subject is in
     rows_differ: bool = True  # each row of ws drives layers of its own; else the first drives all
 
@@ -113,6 +119,15 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def latent_space(self) -> MappingNetwork:
         """What makes style codes: generators that share it understand each other's."""
+
+    @property
+    def branch(self) -> str | None:
+        """The usual one, if there are several."""
+        return self.branches[0] if self.branches else None
+
+    def rays_per_side(self, options: DrawOptions = DEFAULT_OPTIONS) -> int:
+        """Side of the feature image."""
+        return options.resolution or self.raw_resolution
 
     @property
     def mixing_layers(self) -> int:

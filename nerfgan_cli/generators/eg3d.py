@@ -27,7 +27,7 @@ from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.nn.decoder import Decoded, Decoder
 from nerfgan_cli.nn.depths import Draws
 from nerfgan_cli.nn.mapping import MappingNetwork
-from nerfgan_cli.nn.rays import camera_rays
+from nerfgan_cli.nn.rays import Rays, camera_rays
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork
 from nerfgan_cli.nn.superresolution import SuperResolution, SuperResolved, build_superresolution
 from nerfgan_cli.nn.volume import Rendered, draw_samples, ray_limits, render, sample_points
@@ -40,18 +40,11 @@ FEATURE_CHANNELS = 32  # of the rendering; the first three are its RGB
 class Backbone(nn.Module):
     """The StyleGAN2 generator of the planes, with the release's order of tensors."""
 
-    def __init__(self, config: EG3DConfig) -> None:
+    def __init__(self, config: EG3DConfig, synthesis: SynthesisNetwork) -> None:
         super().__init__()
-        self.synthesis = SynthesisNetwork(
-            config.w_dim,
-            config.plane_resolution,
-            3 * config.plane_channels,
-            config.channel_base,
-            config.channel_max,
-            config.conv_clamp,
-        )
+        self.synthesis = synthesis
         self.mapping = MappingNetwork(
-            config.z_dim, config.c_dim, config.w_dim, self.synthesis.num_ws, config.mapping_layers
+            config.z_dim, config.c_dim, config.w_dim, synthesis.num_ws, config.mapping_layers
         )
 
 
@@ -73,7 +66,7 @@ class EG3D(VolumetricGenerator):
         self.density_side = config.volume.box_warp
         self.conditioning_scale = config.conditioning_scale
         self.swap_probability = config.training.gpc_reg_prob or 0.0
-        self.backbone = Backbone(config)
+        self.backbone = Backbone(config, self.build_synthesis(config))
         self.num_ws = self.backbone.synthesis.num_ws
         self.superresolution = build_superresolution(
             config.superresolution,
@@ -92,6 +85,18 @@ class EG3D(VolumetricGenerator):
                 "choose another super-resolution or resolution."
             )
 
+    @staticmethod
+    def build_synthesis(config: EG3DConfig) -> SynthesisNetwork:
+        """The network of the planes."""
+        return SynthesisNetwork(
+            config.w_dim,
+            config.plane_resolution,
+            3 * config.plane_channels,
+            config.channel_base,
+            config.channel_max,
+            config.conv_clamp,
+        )
+
     def config(self) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self.eg3d_config)))
         return plain
@@ -108,9 +113,7 @@ class EG3D(VolumetricGenerator):
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
         """The planes, with each texel's features side by side in memory, as the renderer wants."""
         image = self.backbone.synthesis(ws, options.noise_mode, options.generator)
-        planes = image.reshape(len(ws), 3, -1, *image.shape[2:])
-        texels = planes.permute(0, 1, 3, 4, 2).contiguous()
-        return Subject(ws, texels.permute(0, 1, 4, 2, 3))
+        return Subject(ws, arrange(image.reshape(len(ws), 3, -1, *image.shape[2:])))
 
     def draw(
         self,
@@ -128,11 +131,22 @@ class EG3D(VolumetricGenerator):
         draws: Iterable[Draws] | None = None,  # one per image; None: of the options' generator
     ) -> Rendered:  # [B, R, ...], R = h·w
         """The volume rendering alone."""
+        count = len(planes_of(subject))
+        if count > 1:
+            camera = camera.expand(count)
+        rays = camera_rays(camera, self.rays_per_side(options))
+        return self.render_rays(subject, rays, options, draws)
+
+    def render_rays(
+        self,
+        subject: Subject,  # of B subjects, or of one for all cameras
+        rays: Rays,  # [B, R, 3]
+        options: DrawOptions = DEFAULT_OPTIONS,
+        draws: Iterable[Draws] | None = None,  # one per image; None: of the options' generator
+    ) -> Rendered:  # [B, R, ...]
+        """The volume as any rays see it."""
         volume = self.eg3d_config.volume.scaled(options.depth_multiplier)
-        planes = _planes(subject)
-        if len(planes) > 1:
-            camera = camera.expand(len(planes))
-        rays = camera_rays(camera, options.resolution or self.raw_resolution)
+        planes = planes_of(subject)
         if draws is None:
             draws = draw_samples(volume, rays.origins.shape[1], planes.device, options.generator)
         limits = ray_limits(rays, volume)
@@ -148,7 +162,7 @@ class EG3D(VolumetricGenerator):
         """Super-resolution of a volume rendering, unless the options want none."""
         B, R = rendered.depth.shape
         size = round(R**0.5)
-        features = rendered.features.mT.reshape(B, FEATURE_CHANNELS, size, size)
+        features = rendered.features.mT.reshape(B, -1, size, size)
         rgb = features[:, :3]
         depth = rendered.depth.view(B, 1, size, size)
         if options.raw_only:
@@ -163,14 +177,20 @@ class EG3D(VolumetricGenerator):
 
     def sample(self, subject: Subject, points: Tensor) -> Decoded:
         """Density and colours at points in world units: [B, N, 3] -> [B, N, 1], [B, N, 32]."""
-        return sample_points(_planes(subject), self.decoder, points, self.eg3d_config.volume)
+        volume, residual = self.eg3d_config.volume, subject.residual
+        return sample_points(planes_of(subject), self.decoder, points, volume, residual)
 
     def density(self, subject: Subject, points: Tensor) -> Tensor:
         """Density before its activation: [B, N, 3] -> [B, N, 1]."""
         return self.sample(subject, points).sigma
 
 
-def _planes(subject: Subject) -> Tensor:
+def arrange(planes: Tensor) -> Tensor:  # [B, 3, C, H, H]
+    """The same planes with each texel's features side by side in memory."""
+    return planes.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+
+
+def planes_of(subject: Subject) -> Tensor:  # [B, 3, C, H, H]
     if subject.planes is None:
         raise TypeError("this subject was not prepared by an EG3D generator")
     return subject.planes

@@ -11,14 +11,21 @@ from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.generators.mimic3d import Mimic3D
+from nerfgan_cli.generators.mimic3d_config import Mimic3DConfig
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import StudentConfig
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
+from nerfgan_cli.nn.toy_reader import ToyReader, ToyReaderConfig
 
 
 def _eg3d(config: Mapping[str, Any]) -> nn.Module:
     return EG3D(read_config(EG3DConfig, config))
+
+
+def _mimic3d(config: Mapping[str, Any]) -> nn.Module:
+    return Mimic3D(read_config(Mimic3DConfig, config))
 
 
 def _student(config: Mapping[str, Any]) -> nn.Module:
@@ -31,12 +38,18 @@ def _discriminator(config: Mapping[str, Any]) -> nn.Module:
     return build_discriminator(class_name, read_config(DiscriminatorConfig, plain))
 
 
+def _toy_reader(config: Mapping[str, Any]) -> nn.Module:
+    return ToyReader(read_config(ToyReaderConfig, config))
+
+
 Builder: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]  # of what `describe` tells
 
 BUILDERS: dict[str, Builder] = {
     "eg3d": _eg3d,
+    "mimic3d": _mimic3d,
     "student": _student,
     "discriminator": _discriminator,
+    ToyReader.kind: _toy_reader,
 }
 
 
@@ -69,4 +82,6 @@ def describe(model: nn.Module) -> tuple[str, dict[str, Any]]:
         return model.kind, model.config()
     if isinstance(model, SingleDiscriminator):
         return "discriminator", {"class_name": type(model).__name__, **asdict(model.config)}
+    if isinstance(model, ToyReader):
+        return model.kind, asdict(model.config)
     raise TypeError(f"{type(model).__name__} has no place in the registry")

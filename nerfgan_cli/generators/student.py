@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.errors import UsageError
@@ -168,7 +169,10 @@ class Student(Generator):
             )
         camera = camera.expand(max(len(subject.ws), len(camera)))
         ws, codes = self._codes(subject, camera)
-        features = self.features(codes, camera)
+        if options.recompute and torch.is_grad_enabled():
+            features: Tensor = checkpoint(self.features, codes, camera, use_reentrant=False)
+        else:
+            features = self.features(codes, camera)
         rgb = features[:, :3]
         if options.raw_only:
             return Rendering(rgb, rgb, features, depth=None)
@@ -251,6 +255,7 @@ class Student(Generator):
                 "start it from scratch."
             )
         planes = drawing.state_dict()
+        planes["b4.const"] = planes["b4.const"].flatten(0, -3)  # Mimic3D's has an axis more
         own = self.predictor.state_dict()
         inner = [name for name in own if not name.endswith(OUTPUT_LAYER)]
         for name in inner:

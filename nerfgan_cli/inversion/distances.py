@@ -48,13 +48,17 @@ def open_distances(
 ) -> Distances:
     if choice not in CHOICES:
         raise UsageError(f"unknown distance {choice!r}: use one of {', '.join(CHOICES)}.")
+    toy = is_of_toyheads(generator)
     if choice == "auto":
-        own = discriminator is not None or is_of_toyheads(generator)
-        choice = "discriminator" if own else "lpips"
+        choice = "discriminator" if discriminator is not None or toy else "lpips"
     if choice == "lpips":
+        if discriminator is not None:
+            raise UsageError("LPIPS needs no --discriminator: give one or the other.")
         vgg, alex = (open_lpips(name, folder).to(device) for name in ("vgg", "alex"))
         return Distances(vgg, alex, ("lpips-vgg", "lpips-alex"), LPIPS_STOP)
-    if discriminator is None and not is_of_toyheads(generator):
+    if folder is not None:
+        raise UsageError("--perceptual-weights are those of LPIPS: add --perceptual lpips.")
+    if discriminator is None and not toy:
         raise UsageError(
             "there is no discriminator for this model: name it with --discriminator (nerfgan "
             "convert --network D takes it from an official checkpoint), or use --perceptual lpips."

@@ -66,7 +66,9 @@ def read_mask(path: Path, resolution: int) -> Tensor:  # [1, 1, H, H] in [0, 1]
 
 def face_mask(record: Path, photo: Path, resolution: int) -> Tensor:  # [1, 1, H, H] in [0, 1]
     """An ellipse around the face, by the five points or landmarks that a JSON has of the photo."""
-    points = read_points(record, photo.name).points
+    points, world = read_points(record, photo.name)
+    if world is not None:
+        raise InputError(f"the points in {record} are not those of a face: give a mask instead.")
     left, right, _, mouth_left, mouth_right = five_of(points) if len(points) > 5 else points
     scale = resolution / len(read_photo(photo))
     eyes, mouth = (left + right) / 2 * scale, (mouth_left + mouth_right) / 2 * scale

@@ -59,7 +59,8 @@ class PivotSearch(Stage):
             image.copy_(torch.randn(image.shape, generator=draws))
             image.requires_grad_(True)
         self.search: CameraSearch | None = None
-        groups = [{"params": [self.ws, *self._given(self.offset), *self.noise.values()]}]
+        codes = [self.ws] if self.offset is None else [self.ws, self.offset]
+        groups = [{"params": [*codes, *self.noise.values()]}]
         if settings.camera is not None:
             cameras = Camera.cat([view.camera for view in views])
             preset = PRESETS[generator.camera_preset]
@@ -81,7 +82,7 @@ class PivotSearch(Stage):
         terms = {"perceptual": torch.zeros([], device=self.device)}
         for number in range(len(self.views)):
             # Planes are drawn for each view, so that only one view's graph is in memory.
-            distance = self.compare(self._noisy(index), number) / len(self.views)
+            distance = self.compare(self.noisy(index), number) / len(self.views)
             torch.autograd.backward(distance)
             terms["perceptual"] += distance.detach()
         for name, term in self._penalties():
@@ -116,13 +117,17 @@ class PivotSearch(Stage):
             found.append(View(shift_picture(view.target, back), cameras[number], mask))
         return found
 
-    def _noisy(self, index: int) -> Subject:
-        size = schedules.latent_noise(index, self.steps) * self.statistics.w_std
-        draws = keyed("cpu", self.settings.seed, "latent noise", index)
-        moved = self.ws + size * torch.randn(self.ws.shape, generator=draws).to(self.device)
+    def noisy(self, index: int) -> Subject:
+        """Who is drawn in a step: one near the codes so far."""
+        moved = self.ws + self.draw_noise(index)
         if self.offset is not None:
             self.generator.set_offset(self.offset * self.offset_scale)
         return self.generator.prepare(moved.expand(-1, self.generator.num_ws, -1), self.options)
+
+    def draw_noise(self, index: int) -> Tensor:  # as `ws`
+        size = schedules.latent_noise(index, self.steps) * self.statistics.w_std
+        draws = keyed("cpu", self.settings.seed, "latent noise", index)
+        return size * torch.randn(self.ws.shape, generator=draws).to(self.device)
 
     def _penalties(self) -> Iterator[tuple[str, Tensor]]:
         if self.noise:
@@ -141,10 +146,6 @@ class PivotSearch(Stage):
             started = index / self.steps >= self.settings.camera.start
             other["lr"] = self.settings.camera.rate * schedules.ramp(index / self.steps) * started
         return {"rate": group["lr"]}
-
-    @staticmethod
-    def _given(parameter: nn.Parameter | None) -> list[nn.Parameter]:
-        return [] if parameter is None else [parameter]
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from math import radians
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -26,13 +27,16 @@ from nerfgan_cli.checkpoints.delta import write_tuned
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import RESULT, TUNED, UNFINISHED
 from nerfgan_cli.encoder import video_writer
+from nerfgan_cli.evaluation.looks import IDENTITY, FaceReader
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import choose_batch, draw_views
+from nerfgan_cli.inversion.distances import is_of_toyheads
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.run import Inversion, Job
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.media import Picture, captioned_grid, pictures_of, to_pixels, write_png
+from nerfgan_cli.metrics.identity import cosines
 from nerfgan_cli.metrics.psnr import psnr
 
 NOVEL = ((-30.0, 0.0), (30.0, 0.0), (0.0, 15.0))  # yaw and pitch, degrees
@@ -42,9 +46,13 @@ SWEEP_FRAMES, FRAMES_PER_SECOND = 60, 30
 
 @torch.inference_mode()
 def write_report(
-    job: Job, inversion: Inversion, folder: Path, other: tuple[str, Generator] | None
+    job: Job,
+    inversion: Inversion,
+    folder: Path,
+    other: tuple[str, Generator] | None,  # another model of the same latents
+    reader: FaceReader | None,  # tells people apart
 ) -> dict[str, Any]:
-    """Everything but what the run has written; `other` is another model of the same latents."""
+    """Everything but what the run has written."""
     tuned_file = folder / TUNED
     offset = inversion.pivot.tensors.get("offset")
     bits = write_tuned(tuned_file, job.generator, inversion.tuned, job.base, offset, job.provenance)
@@ -71,6 +79,9 @@ def write_report(
     result = describe_result(job, inversion, found)
     sizes = {str(b): list(bits.values()).count(b) for b in sorted(set(bits.values()))}
     result["delta"] = {"bytes": tuned_file.stat().st_size, "tensors_by_bits": sizes}
+    if reader is not None:
+        alike = {name: likeness(reader, targets, shown(images)) for name, images in drawn.items()}
+        result["identity"] = {"network": reader.sources[IDENTITY].name} | alike
     if other is not None:
         name, generator = other
         result["other_model"] = {
@@ -110,6 +121,17 @@ def measure(
         )
         found["ssim"].append(float(ssim))
     return {name: [round(value, 5) for value in values] for name, values in found.items()}
+
+
+def likeness(
+    reader: FaceReader, targets: Sequence[Picture], drawn: Sequence[Picture]
+) -> list[float | None]:
+    """Cosine of the identities in each photograph and drawing; None: no face is found in one."""
+    looks = reader.look(np.stack([*targets, *drawn]))
+    count = len(targets)
+    both = looks.found[:count] & looks.found[count:]
+    values = iter(cosines(looks.codes[:count][both], looks.codes[count:][both]).tolist())
+    return [round(next(values), 4) if seen else None for seen in both]
 
 
 def agreement(
@@ -167,6 +189,7 @@ def describe_result(
         "name": job.name,
         "model": job.base.name,
         "kind": job.generator.kind,
+        "toy": is_of_toyheads(job.generator),  # knows nobody but ToyHeads
         "space": job.settings.pivot.space,
         "latent": describe_latent(inversion),
         "cameras": [

@@ -101,9 +101,10 @@ class Inversion:
 
 
 def find_result(job: Job, folder: Path) -> dict[str, Any] | None:
-    """That of an inversion which is finished; other ones are refused."""
+    """That of an inversion which is finished; another one, or other things, are refused."""
     path = folder / RESULT
     if not path.is_file():
+        _refuse_strangers(folder)
         return None
     try:
         result: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -115,8 +116,10 @@ def find_result(job: Job, folder: Path) -> dict[str, Any] | None:
 
 def invert(job: Job, folder: Path, say: Callable[[str], None]) -> Inversion | None:
     """Both stages, from where the folder stands; None: a signal stopped it, after saving."""
+    _refuse_strangers(folder)
     make_folder(folder)
-    _settle(folder)
+    for leftover in folder.glob(".*.tmp"):  # what a killed process was writing
+        shutil.rmtree(leftover, ignore_errors=True)
     with noted_signals() as signals:
         return Run(job, folder, signals, say).finish()
 
@@ -232,12 +235,12 @@ class Run:
             file.write(json.dumps(record) + "\n")
 
 
-def _settle(folder: Path) -> None:
-    """A folder with other things in it is refused; what a killed process was writing goes."""
-    for leftover in folder.glob(".*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    others = (entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    if not (folder / UNFINISHED).is_file() and set(others) - {LOG}:
+def _refuse_strangers(folder: Path) -> None:
+    """Where an inversion may begin or go on there is nothing else."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: give -o a folder.")
+    others = {path.name for path in folder.glob("*") if not path.name.startswith(".")}
+    if not (folder / UNFINISHED).is_file() and others - {LOG}:
         raise InputError(f"{folder} holds other things than an inversion: give -o a new folder.")
 
 

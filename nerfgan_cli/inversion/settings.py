@@ -1,6 +1,7 @@
 """What an inversion does, as numbers (inversion_and_editing.md 4 and 5); needs no torch."""
 
 from dataclasses import dataclass, field, replace
+from math import inf, isnan
 
 from nerfgan_cli.errors import UsageError
 
@@ -23,6 +24,7 @@ class PivotSettings:
             raise UsageError(f"unknown space {self.space!r}: use one of {', '.join(SPACES)}.")
         if self.layer_penalty and self.space == "w":
             raise UsageError("in W all layers have one code: use a layer penalty in w+ only.")
+        refuse_weight("layer penalty", self.layer_penalty)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class TuningSettings:
 
     def __post_init__(self) -> None:
         refuse_no_steps("tuning", self.steps)
+        refuse_weight("locality", self.locality)
+        refuse_weight("consistency", self.consistency)
+        if self.stop is not None and isnan(self.stop):
+            raise UsageError("tuning cannot stop at a distance of nan: use a number.")
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Settings:
     tuning: TuningSettings = field(default_factory=TuningSettings)
     camera: CameraSettings | None = None  # None: the cameras are known
     depth_multiplier: float = 2.0  # samples along rays, of volumetric generators
-    recompute: bool = False  # rays once more for their gradients, which saves memory
+    recompute: bool = False  # rays or features once more for their gradients, to save memory
     seed: int = 0
 
     def with_steps(self, preset: str, pivot: int | None, tuning: int | None) -> "Settings":
@@ -72,3 +78,8 @@ class Settings:
 def refuse_no_steps(stage: str, steps: int) -> None:
     if steps < 1:
         raise UsageError(f"{steps} {stage} steps are impossible: use 1 or more.")
+
+
+def refuse_weight(name: str, weight: float) -> None:
+    if not 0 <= weight < inf:  # nor if it is NaN
+        raise UsageError(f"a {name} of {weight:g} is impossible: use 0 or more.")

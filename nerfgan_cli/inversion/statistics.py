@@ -2,16 +2,14 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.generators.codes import sample_codes
 from nerfgan_cli.generators.contract import Generator
 
 SAMPLES = 10_000
 SEED = 123  # both of NVIDIA's projector
-BATCH = 2_000
 SHOWN = 256
 
 
@@ -24,11 +22,7 @@ class Statistics(NamedTuple):
 @torch.no_grad()
 def measure_codes(generator: Generator) -> Statistics:
     """Of a generator's latent space, conditioned on the frontal camera."""
-    device = generator.latent_space().w_avg.device
-    frontal = PRESETS[generator.camera_preset].frontal().to(device)
-    z = np.random.RandomState(SEED).randn(SAMPLES, generator.z_dim)
-    parts = torch.split(torch.from_numpy(z).float(), BATCH)
-    codes = torch.cat([generator.mapping(part.to(device), frontal)[:, 0] for part in parts])
+    codes = torch.cat(list(sample_codes(generator, SAMPLES, SEED)))
     w_avg = codes.mean(dim=0)
     w_std = (codes - w_avg).square().sum(dim=1).mean().sqrt()
     return Statistics(w_avg, w_std, codes[:SHOWN].clone())

@@ -94,7 +94,7 @@ class Tuning(Stage):
     def locality(self, index: int) -> Tensor:  # []
         """How far somebody near the pivot has moved, in final and raw pictures."""
         ws = self.neighbour(index)
-        cameras = self._cameras("locality camera", index)
+        cameras = self.draw_views("locality camera", index)
         with torch.no_grad():
             before = self.base.synthesis(ws, cameras, self.options)
         after = self.tuned.synthesis(ws, cameras, self.options)
@@ -118,13 +118,13 @@ class Tuning(Stage):
 
     def consistency(self, index: int) -> Tensor:  # []
         """How far the subject's coarse picture has moved, as seen from other sides."""
-        cameras = self._cameras("consistency camera", index)
+        cameras = self.draw_views("consistency camera", index)
         with torch.no_grad():
             before = self.base.synthesis(self.pivot, cameras, self.options)
         after = self.tuned.synthesis(self.pivot, cameras, self.options)
         return F.mse_loss(coarse(after), coarse(before))
 
-    def _cameras(self, purpose: str, index: int) -> Camera:
+    def draw_views(self, purpose: str, index: int) -> Camera:  # SIDES
         draws = keyed("cpu", self.settings.seed, purpose, index)
         return self.draw_cameras(SIDES, draws).to(self.device)
 

@@ -7,7 +7,7 @@ dB, and whoever draws without detail gains some: a value is read beside the teac
 beside the PSNR to the teacher's pictures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import radians
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.errors import InputError, UsageError
-from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
 from nerfgan_cli.generators.drawing import latent
 from nerfgan_cli.metrics.psnr import LARGEST
 from nerfgan_cli.nn.reprojection import Surface, reproject
@@ -62,25 +62,33 @@ def see_both_sides(
         yield BothSides(ws, *sides)
 
 
-@torch.inference_mode()
 def warped_psnr(
     generator: Generator,  # that draws from the teacher's codes: a student, or the teacher itself
-    subjects: Sequence[BothSides],
+    subjects: Iterable[BothSides],
     tolerance: float = TOLERANCE,
 ) -> float:
     """Mean in dB over the subjects and both ways, from left to right and back."""
-    found = []
-    for ws, (left, _), (right, _) in subjects:
-        subject = generator.prepare(ws)
-        a, b = (generator.draw(subject, side.camera).image for side in (left, right))
-        found += [carried_psnr(a, b, left, right, tolerance)]
-        found += [carried_psnr(b, a, right, left, tolerance)]
-    values = torch.cat(found)
+    values = torch.cat([both_ways(generator, some, tolerance) for some in subjects])
     if bool(values.isnan().all()):
         raise InputError(
             "this teacher's depth has no point that both cameras see: train the teacher further."
         )
     return values.nanmean().item()
+
+
+@torch.inference_mode()
+def both_ways(
+    generator: Generator,
+    subjects: BothSides,
+    tolerance: float = TOLERANCE,
+    options: DrawOptions = DEFAULT_OPTIONS,  # of the generator that is judged
+) -> Tensor:  # [B, 2], dB
+    """From left to right, and back; NaN where the cameras see no point in common."""
+    ws, (left, _), (right, _) = subjects
+    subject = generator.prepare(ws, options)
+    a, b = (generator.draw(subject, side.camera, options).image for side in (left, right))
+    ways = carried_psnr(a, b, left, right, tolerance), carried_psnr(b, a, right, left, tolerance)
+    return torch.stack(ways, dim=1)
 
 
 def carried_psnr(

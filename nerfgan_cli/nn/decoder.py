@@ -28,8 +28,20 @@ class Decoder(nn.Module):
             FullyConnectedLayer(HIDDEN_FEATURES, 1 + out_features, lr_multiplier=lr_multiplier),
         )
 
-    def forward(self, features: Tensor) -> Decoded:  # [N, C]
-        out = self.net(features)
+    @property
+    def layers(self) -> tuple[FullyConnectedLayer, FullyConnectedLayer]:
+        first, _, last = self.net
+        assert isinstance(first, FullyConnectedLayer)
+        assert isinstance(last, FullyConnectedLayer)
+        return first, last
+
+    def forward(self, features: Tensor, channels: int | None = None) -> Decoded:  # [N, C]
+        """`channels`: of the colours, from the first; None: all."""
+        hidden, (_, last) = self.net[:2](features), self.layers
+        rows = slice(None if channels is None else 1 + channels)
+        out = torch.nn.functional.linear(
+            hidden, last.matrix[rows], (last.bias * last.bias_gain)[rows]
+        )
         colors = torch.sigmoid(out[:, 1:]) * (1 + 2 * COLOR_MARGIN) - COLOR_MARGIN
         return Decoded(out[:, :1], colors)
 

@@ -4,7 +4,7 @@ It draws the tri-planes of EG3D, and its blocks make up the super-resolution.
 Attribute and tensor names are those of the official release, whose state dicts load as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class SynthesisLayer(nn.Module):
         resolution: int,  # of the output
         up: int = 1,
         conv_clamp: float | None = None,
+        maps: int = 1,  # in a row in the batch, of each w: styles of their own, the same weight
     ) -> None:
         super().__init__()
         self.up = up
@@ -39,20 +40,20 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("resample_filter", fir_filter(RESAMPLE_TAPS))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
-        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
+        self.affine = FullyConnectedLayer(w_dim, maps * in_channels, bias_init=1)
 
     def forward(
         self,
-        x: Tensor,  # [B, in_channels, H, W]
+        x: Tensor,  # [B · maps, in_channels, H, W]
         w: Tensor,  # [B, w_dim]
         noise_mode: str = "const",
         generator: torch.Generator | None = None,  # draws the random noise
-    ) -> Tensor:  # [B, out_channels, H·up, W·up]
+    ) -> Tensor:  # [B · maps, out_channels, H·up, W·up]
         # Leaky ReLU is homogeneous: its gain goes in first, where it costs no pass over x.
         x = modulated_conv2d(
             x,
             self.weight,
-            self.affine(w),
+            self.affine(w).view(len(x), -1),
             input_gain=LRELU_GAIN,
             padding=1,
             up=self.up,
@@ -81,18 +82,23 @@ class ToRGBLayer(nn.Module):
     """Modulated 1×1 convolution without demodulation, from features to an image."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, w_dim: int, conv_clamp: float | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        conv_clamp: float | None = None,
+        maps: int = 1,  # as of a `SynthesisLayer`
     ) -> None:
         super().__init__()
         self.conv_clamp = conv_clamp
         self.weight_gain = in_channels**-0.5
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
+        self.affine = FullyConnectedLayer(w_dim, maps * in_channels, bias_init=1)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """[B, in_channels, H, W], [B, w_dim] -> float32 [B, out_channels, H, W]."""
-        styles = self.affine(w) * self.weight_gain
+        """[B · maps, in_channels, H, W], [B, w_dim] -> float32 [B · maps, out_channels, H, W]."""
+        styles = self.affine(w).view(len(x), -1) * self.weight_gain
         y = modulated_conv2d(x, self.weight, styles, demodulate=False)
         return bias_act(y.float(), self.bias, clamp=self.conv_clamp, overwrite=True)
 
@@ -115,6 +121,7 @@ class SynthesisBlock(nn.Module):
         img_channels: int,
         up: int = 2,
         conv_clamp: float | None = None,
+        maps: int = 1,  # as of a `SynthesisLayer`
     ) -> None:
         super().__init__()
         self.up = up
@@ -128,12 +135,12 @@ class SynthesisBlock(nn.Module):
         self.register_buffer("resample_filter", fir_filter(RESAMPLE_TAPS))
         if in_channels:
             self.conv0 = SynthesisLayer(
-                in_channels, out_channels, w_dim, resolution, up=up, conv_clamp=conv_clamp
+                in_channels, out_channels, w_dim, resolution, up, conv_clamp, maps
             )
         self.conv1 = SynthesisLayer(
-            out_channels, out_channels, w_dim, resolution, conv_clamp=conv_clamp
+            out_channels, out_channels, w_dim, resolution, conv_clamp=conv_clamp, maps=maps
         )
-        self.torgb = ToRGBLayer(out_channels, img_channels, w_dim, conv_clamp=conv_clamp)
+        self.torgb = ToRGBLayer(out_channels, img_channels, w_dim, conv_clamp, maps)
 
     def forward(
         self,
@@ -217,6 +224,18 @@ class SynthesisNetwork(nn.Module):
         generator: torch.Generator | None = None,
         added: Mapping[int, Tensor] | None = None,  # [B, C, r, r] by resolution r
     ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
+        for image in self.levels(ws, noise_mode, generator, added):
+            last = image
+        return last
+
+    def levels(
+        self,
+        ws: Tensor,  # [B, num_ws, w_dim]
+        noise_mode: str = "const",
+        generator: torch.Generator | None = None,
+        added: Mapping[int, Tensor] | None = None,  # [B, C, r, r] by resolution r
+    ) -> Iterator[Tensor]:  # [B, img_channels, r, r], float32
+        """The image after each block, from the lowest resolution up."""
         ws = ws.float()
         x: Tensor | None = None
         img: Tensor | None = None
@@ -227,5 +246,4 @@ class SynthesisNetwork(nn.Module):
             extra = None if added is None else added[resolution]
             x, img = block(x, img, rows, noise_mode, generator, extra)
             first += block.num_conv
-        assert img is not None
-        return img
+            yield img

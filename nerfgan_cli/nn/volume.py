@@ -6,16 +6,16 @@ to either of its two samples, Σ w_k (C_k + C_{k+1}) / 2 = Σ v_k C_k, and v is 
 order of evaluation.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from nerfgan_cli.nn.decoder import Decoded, Decoder
+from nerfgan_cli.nn.decoder import Decoded
 from nerfgan_cli.nn.depths import (
     Draws,
     importance_depths,
@@ -30,6 +30,8 @@ from nerfgan_cli.ops.triplane import plane_texels, sample_planes
 
 CPU_CHUNK = 256  # rays whose temporaries stay in a CPU's cache
 POINT_CHUNK = 65536
+
+Decode: TypeAlias = Callable[[Tensor], Decoded]  # [N, C] features; a `Decoder`, or a part of one
 
 
 class Samples(NamedTuple):
@@ -97,13 +99,14 @@ def draw_samples(
 
 def render(
     planes: Tensor,  # [B, 3, C, H, H], or one subject's for all B images
-    decoder: Decoder,
+    decoder: Decode,
     rays: Rays,  # [B, R, 3]
     limits: tuple[Tensor, Tensor],  # [B, R, 1] each, of `ray_limits`
     config: VolumeConfig,
     draws: Iterable[Draws],  # one per image
     ray_chunk: int,  # rays in memory at once
     recompute: bool = False,  # each chunk once more for its gradients, which are not kept till then
+    residual: Tensor | None = None,  # as many subjects' [B, 3, C, H', H'], added to the planes
 ) -> Rendered:  # [B, R, ...]
     """Renders B images, `ray_chunk` rays at a time."""
     if planes.device.type == "cpu" and not planes.requires_grad:
@@ -112,28 +115,41 @@ def render(
     images = []
     for index, inputs in enumerate(zip(*rays, *limits, draws, strict=False)):
         if index < len(planes):
-            texels = plane_texels(planes[index].float())
-        image_rays = Bundle(*inputs)
-        images.append(_render_image(texels, decoder, image_rays, config, ray_chunk, recompute))
+            field = Field(texels_of(index, planes, residual), decoder, config)
+        images.append(render_image(field, Bundle(*inputs), ray_chunk, recompute))
     return Rendered(*(torch.stack(parts) for parts in zip(*images, strict=True)))
 
 
 def sample_points(
     planes: Tensor,  # [B, 3, C, H, H]
-    decoder: Decoder,
+    decoder: Decode,
     points: Tensor,  # [B, N, 3], world units
     config: VolumeConfig,
+    residual: Tensor | None = None,  # [B, 3, C, H', H'], added to the planes
 ) -> Decoded:  # [B, N, 1], [B, N, C]
     """The volume at any points."""
     results = []
-    for subject, wanted in zip(planes, points, strict=True):
-        texels = plane_texels(subject.float())
+    for index, wanted in zip(range(len(planes)), points, strict=True):
+        field = Field(texels_of(index, planes, residual), decoder, config)
         parts = [
-            _decode(texels, decoder, wanted[start : start + POINT_CHUNK], config)
+            field.at(wanted[start : start + POINT_CHUNK])
             for start in range(0, len(wanted), POINT_CHUNK)
         ]
         results.append([torch.cat(kind) for kind in zip(*parts, strict=True)])
     return Decoded(*(torch.stack(kind) for kind in zip(*results, strict=True)))
+
+
+class Field(NamedTuple):
+    """One subject's volume: planes whose features add up, and what decodes the sum."""
+
+    texels: tuple[Tensor, ...]  # [3, H, H, C] each
+    decode: Decode
+    config: VolumeConfig
+
+    def at(self, points: Tensor) -> Decoded:  # [N, 3] -> [N, 1], [N, C]
+        side, axes = self.config.box_warp, PLANE_AXES[self.config.plane_axes]
+        features = [sample_planes(texels, points, side, axes) for texels in self.texels]
+        return self.decode(sum(features[1:], features[0]))
 
 
 class Bundle(NamedTuple):
@@ -145,30 +161,45 @@ class Bundle(NamedTuple):
     far: Tensor  # [R, 1]
     draws: Draws
 
+    def points(self, depths: Tensor) -> Tensor:  # [R, S] -> [3, R, S]
+        """Coordinates first: the order in which planes are looked up."""
+        return self.origins.t()[:, :, None] + self.directions.t()[:, :, None] * depths
+
     def rows(self, chunk: slice) -> "Bundle":
         origins, directions, near, far = (x[chunk] for x in self[:4])
         return Bundle(origins, directions, near, far, self.draws.rows(chunk))
 
 
-def _render_image(
-    texels: Tensor,  # [3, H, H, C]
-    decoder: Decoder,
+Sampler: TypeAlias = Callable[[Field, Bundle], list[Samples]]
+
+
+def texels_of(index: int, *sets: Tensor | None) -> tuple[Tensor, ...]:  # [3, H, H, C] each
+    """One subject's planes, of each set that there is."""
+    return tuple(plane_texels(planes[index].float()) for planes in sets if planes is not None)
+
+
+def render_image(
+    field: Field,
     rays: Bundle,
-    config: VolumeConfig,
     ray_chunk: int,
-    recompute: bool,
-) -> Rendered:
-    def render_chunk(chunk: Bundle, texels: Tensor) -> tuple[Rendered, Tensor]:
-        passes = _sample_rays(texels, decoder, chunk, config)
-        return composite(passes, config.white_back), torch.stack(passes[0].depths.aminmax())
+    recompute: bool = False,
+    sample: Sampler | None = None,  # None: every sample is evaluated
+) -> Rendered:  # [R, ...]
+    """One image."""
+    sample = sample or _sample_rays
+
+    def render_chunk(field: Field, chunk: Bundle) -> tuple[Rendered, Tensor]:
+        passes = sample(field, chunk)
+        white = field.config.white_back
+        return composite(passes, white), torch.stack(passes[0].depths.aminmax())
 
     chunks, reached = [], []
     for start in range(0, len(rays.origins), ray_chunk):
         chunk = rays.rows(slice(start, start + ray_chunk))
         if recompute and torch.is_grad_enabled():
-            rendered, limits = checkpoint(render_chunk, chunk, texels, use_reentrant=False)
+            rendered, limits = checkpoint(render_chunk, field, chunk, use_reentrant=False)
         else:
-            rendered, limits = render_chunk(chunk, texels)
+            rendered, limits = render_chunk(field, chunk)
         chunks.append(rendered)
         reached.append(limits)
     image = Rendered(*(torch.cat(parts) for parts in zip(*chunks, strict=True)))
@@ -177,51 +208,27 @@ def _render_image(
     return image._replace(depth=image.depth.clamp(nearest, farthest))
 
 
-def _sample_rays(
-    texels: Tensor,  # [3, H, H, C]
-    decoder: Decoder,
-    rays: Bundle,
-    config: VolumeConfig,
-) -> list[Samples]:
+def _sample_rays(field: Field, rays: Bundle) -> list[Samples]:
     """The coarse pass, and the fine one where it is asked for."""
-    draws, noise = rays.draws, rays.draws.noise
+    config, draws, noise = field.config, rays.draws, rays.draws.noise
     depths = stratified_depths(rays.near, rays.far, draws.jitter, config.disparity_space_sampling)
-    coarse = _evaluate(texels, decoder, rays, depths, config)
+    coarse = _evaluate(field, rays, depths)
     if noise is not None:
         coarse = _add_noise(coarse, config.density_noise * noise[:, : depths.shape[1]])
     if not config.depth_resolution_importance:
         return [coarse]
     weights = interval_weights(coarse.sigmas, depths)
     fine_depths = importance_depths(depths, weights, draws.u)
-    fine = _evaluate(texels, decoder, rays, fine_depths, config)
+    fine = _evaluate(field, rays, fine_depths)
     if noise is not None:
         fine = _add_noise(fine, config.density_noise * noise[:, depths.shape[1] :])
     return [coarse, fine]
 
 
-def _evaluate(
-    texels: Tensor,  # [3, H, H, C]
-    decoder: Decoder,
-    rays: Bundle,
-    depths: Tensor,  # [R, S]
-    config: VolumeConfig,
-) -> Samples:
-    # Coordinates first: the order in which planes are looked up.
-    points = rays.origins.t()[:, :, None] + rays.directions.t()[:, :, None] * depths
-    decoded = _decode(texels, decoder, points.flatten(1).t(), config)
+def _evaluate(field: Field, rays: Bundle, depths: Tensor) -> Samples:  # [R, S]
+    decoded = field.at(rays.points(depths).flatten(1).t())
     return Samples(depths, decoded.sigma.view_as(depths), decoded.colors.view(*depths.shape, -1))
 
 
 def _add_noise(samples: Samples, noise: Tensor) -> Samples:
     return samples._replace(sigmas=samples.sigmas + noise)
-
-
-def _decode(
-    texels: Tensor,  # [3, H, H, C]
-    decoder: Decoder,
-    points: Tensor,  # [N, 3]
-    config: VolumeConfig,
-) -> Decoded:  # [N, 1], [N, C]
-    axes = PLANE_AXES[config.plane_axes]
-    decoded: Decoded = decoder(sample_planes(texels, points, config.box_warp, axes))
-    return decoded

@@ -14,7 +14,7 @@ from nerfgan_cli.camera_files import load_cameras, write_cameras
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.data.archive import ImageArchive
 from nerfgan_cli.data.camera_plot import project
-from nerfgan_cli.faces import tools
+from nerfgan_cli.faces import records, tools
 from nerfgan_cli.faces.shapes import insightface_shape, to_world
 
 FFHQ = PRESETS["ffhq"]
@@ -96,14 +96,72 @@ def test_several_faces(nerfgan, made, tmp_path):
     assert "2 faces" in listed.out
     assert listed.out.index("  1: ") < listed.out.index("  2: ")
     first = nerfgan("align", source, "-o", tmp_path / "out")
-    assert "one of 2 faces, by size" in first.out
+    assert "; the largest of 2 faces" in first.out
     scale = json.loads((tmp_path / "out" / "a.json").read_text())["crop"]["pixels_per_face_unit"]
     assert scale == pytest.approx(70, rel=0.05)
-    assert nerfgan("align", source, "-o", tmp_path / "out", "--face", 2).code == 0
+    second = nerfgan("align", source, "-o", tmp_path / "out", "--face", 2)
+    assert "; number 2 by size of 2 faces" in second.out
     scale = json.loads((tmp_path / "out" / "a.json").read_text())["crop"]["pixels_per_face_unit"]
     assert scale == pytest.approx(40, rel=0.05)
     third = nerfgan("align", source, "-o", tmp_path / "out", "--face", 3)
     third.refused(3, "shows 2 faces, not 3")
+
+
+def test_an_interrupted_command_goes_on(nerfgan, made, monkeypatch, tmp_path):
+    """Each photo's files are there entirely or not at all."""
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        photo(tmp_path / "in" / f"{name}.png", (60.0, (200.0, 150.0)))
+    out, written = tmp_path / "out", []
+
+    def draw(aligned):
+        if len(written) == 1:
+            raise KeyboardInterrupt
+        written.append(aligned)
+        return records_overlay(aligned)
+
+    records_overlay = records.draw_overlay
+    with monkeypatch.context() as context:
+        context.setattr(records, "draw_overlay", draw)
+        stopped = nerfgan("align", tmp_path / "in", "-o", out, "--workers", 1)
+    assert stopped.code == 130
+    assert sorted(p.name for p in out.glob("*.json")) == ["a.json"]
+    assert not [p for p in out.rglob("*") if ".tmp" in p.name]
+    done = nerfgan("align", tmp_path / "in", "-o", out, "--workers", 1)
+    assert done.code == 0, done.err
+    assert "wrote 3 crops" in done.out
+    assert "1 of them before" in done.out
+
+
+def test_listing_goes_on_where_nobody_is(nerfgan, made, tmp_path):
+    photo(tmp_path / "a.png")
+    Image.new("RGB", (200, 200)).save(tmp_path / "b.png")
+    listed = nerfgan("align", tmp_path / "b.png", tmp_path / "a.png", "--list", "--json")
+    assert listed.code == 0, listed.err
+    nobody, somebody = json.loads(listed.out)["photos"]
+    assert (nobody["faces"], len(somebody["faces"])) == ([], 1)
+    assert "no face was found" in nobody["problem"]
+    nerfgan("align", tmp_path / "b.png", "--list").refused(3, "no face was found in")
+
+
+def test_nothing_that_was_given_is_overwritten(nerfgan, made, tmp_path):
+    """Photos, cameras, points and crops of other photos keep their files."""
+    source = photo(tmp_path / "a.jpg")
+    for option, content in (("--camera", {"yaw": 3}), ("--points", [[1, 2]] * 5)):
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        done = nerfgan("align", source, "-o", tmp_path, option, tmp_path / "a.json")
+        done.refused(2, "a.json would be overwritten")
+        assert json.loads((tmp_path / "a.json").read_text()) == content
+    (tmp_path / "a.json").unlink()
+    nerfgan("align", tmp_path, "-o", tmp_path).refused(2, "holds the photos")
+    photo(tmp_path / "a-overlay.jpg")
+    both = nerfgan("align", source, tmp_path / "a-overlay.jpg", "-o", tmp_path / "out")
+    both.refused(2, "would both become a-overlay.png")
+    (tmp_path / "b").mkdir()
+    photo(tmp_path / "b" / "c.jpg")
+    above = nerfgan("align", tmp_path / "b", "-o", tmp_path)
+    assert above.code == 0, above.err
+    assert (tmp_path / "c.json").exists()
 
 
 def test_photos_without_a_face_do_not_stop_the_others(nerfgan, made, tmp_path):
@@ -119,6 +177,9 @@ def test_photos_without_a_face_do_not_stop_the_others(nerfgan, made, tmp_path):
     assert (tmp_path / "out" / "a.json").exists()
     skipped = nerfgan("align", tmp_path / "in", "-o", tmp_path / "out", "--skip-bad")
     assert skipped.code == 0, skipped.err
+    (tmp_path / "in" / "a.png").unlink()
+    none = nerfgan("align", tmp_path / "in", "-o", tmp_path / "other", "--skip-bad")
+    assert "2 of 2 photos cannot be used, as listed: replace or remove them.\n" in none.err
     alone = nerfgan("align", tmp_path / "in" / "b.png", "-o", tmp_path / "other")
     alone.refused(3, "no face was found in", "b.png", "a camera")
     assert not (tmp_path / "other").exists()
@@ -243,10 +304,10 @@ def test_landmarks_in_place_of_a_networks_own_pose(nerfgan, made, tmp_path):
     arguments = ("align", photo(tmp_path / "a.png"), "-o", tmp_path / "out", "--network", network)
     done = nerfgan(*arguments)
     assert "pitch +30.0" in done.out
-    assert "tilts" not in done.out
+    assert "degrees low" not in done.out
     done = nerfgan(*arguments, "--by-landmarks")
     assert "by 68 landmarks of mine on InsightFace's shape" in done.out
-    assert "warning: InsightFace's shape tilts the pitch" in done.out
+    assert "warning: with InsightFace's shape pitch comes out about 3 degrees low" in done.out
     angles = json.loads((tmp_path / "out" / "a.json").read_text())["angles"]
     assert angles["viewing_pitch"] == pytest.approx(np.degrees(0.108), abs=3)
 

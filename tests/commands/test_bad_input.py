@@ -171,7 +171,7 @@ def test_image_options(nerfgan, teacher, option, value):
         ("--fps", "0"),
         ("--yaw-range", "200"),
         ("--pitch-range", "90"),
-        ("--path", "spiral"),
+        ("--camera-path", "zigzag"),
         ("-o", "a.avi"),
         ("-o", "video"),
         ("-o", ".mp4"),

@@ -1,7 +1,6 @@
 """What the benchmarks measure is what they say; not how fast it is."""
 
 import json
-import sys
 from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
@@ -33,25 +32,6 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_case(tmp_path_factory.mktemp("distillation"))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process's peak memory")
-def test_peak_memory_is_what_a_call_adds(benchmark) -> None:
-    memory = benchmark("measuring").Memory(torch.device("cpu"))
-    kept = torch.ones(20_000_000)
-    added = memory.added(lambda: torch.ones(10_000_000).sum())
-    assert 38 < added < 50  # MB
-    assert kept.sum() > 0
-    assert memory.added(lambda: None) < 5
-
-
-def test_turns_are_taken_and_the_first_only_warms_up(benchmark) -> None:
-    calls: list[str] = []
-    clock = iter(range(100))
-    ways = {name: lambda name=name: calls.append(name) for name in "ab"}
-    found = benchmark("measuring").take_turns(ways, 3, lambda: float(next(clock)))
-    assert "".join(calls) == "abababab"
-    assert found == {"a": [1.0] * 3, "b": [1.0] * 3}
-
-
 def test_the_plain_teacher_draws_the_same(benchmark, case: Path) -> None:
     teacher = load_model(case.parent / "teacher.safetensors")
     assert isinstance(teacher, EG3D)
@@ -68,18 +48,6 @@ def test_the_plain_teacher_draws_the_same(benchmark, case: Path) -> None:
     assert type(teacher) is not EG3D
     for own, plain in zip(ours, draw(), strict=True):
         torch.testing.assert_close(plain, own, rtol=0, atol=1e-3)
-
-
-@pytest.mark.parametrize("size", [0, 1, 14, 96, 4095, 4096, 9999])
-def test_the_largest_batch_is_found(benchmark, size: int) -> None:
-    asked: list[int] = []
-
-    def fits(batch: int) -> bool:
-        asked.append(batch)
-        return batch <= size
-
-    assert benchmark("inference").largest_that(fits) == min(size, 4096)
-    assert len(asked) < 30
 
 
 def test_networks_are_compared_with_the_teacher(

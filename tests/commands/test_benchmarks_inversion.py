@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 from cli import ROOT  # of this folder
-from inversion_case import PIXELS, Models, quick, write_models
+from inversion_case import PIXELS, Models, quick
 
 from nerfgan_cli.checkpoints.format import load_model
 
@@ -17,11 +17,6 @@ def benchmark(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "1")  # which they would set for good
     return import_module
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    return write_models(tmp_path_factory.mktemp("models"))
 
 
 def test_ratios_are_to_the_teacher(benchmark, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

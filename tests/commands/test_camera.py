@@ -43,12 +43,51 @@ def test_show_warns_where_others_refuse(nerfgan, tmp_path):
     bad.write_text(json.dumps({"extrinsics": pose.tolist()}))
     done = nerfgan("camera", "show", bad)
     assert done.code == 0
-    assert (
-        'warning: it looks away from the object, by 180 degrees: add "axes": "opengl"' in done.out
+    told = (
+        "warning: it looks away from the object, by 180 degrees: its matrix fits with OpenGL's axes"
     )
+    assert told in done.out
+    assert "1 camera cannot be right" in done.out
     for arguments in (("draw", bad, "-o", tmp_path / "x.png"), ("convert", bad, "-o", "x.npy")):
         nerfgan("camera", *arguments).refused(3, "bad.json", "looks away")
     assert not (tmp_path / "x.png").exists()
+
+
+def test_matrices_can_be_read_the_other_way(nerfgan, tmp_path):
+    """What is wrong is told, and mended when converting, also where a file has no words."""
+    camera = FFHQ.at(0.4, 0.1)
+    row = camera.label[0].double().numpy()
+    pose = row[:16].reshape(4, 4)
+    for wrong, options in (
+        (np.linalg.inv(pose), ("--extrinsics", "world-to-camera")),
+        (pose @ np.diag([1, -1, -1, 1]), ("--axes", "opengl")),
+    ):
+        np.save(tmp_path / "a.npy", np.concatenate([wrong.flatten(), row[16:]]))
+        out = tmp_path / "mended.json"
+        arguments = ("camera", "convert", tmp_path / "a.npy", "-o", out)
+        nerfgan(*arguments).refused(3, "when converting the file")
+        assert nerfgan(*arguments, *options).code == 0
+        np.testing.assert_allclose(load_cameras(out, FFHQ)[0][1].label, camera.label, atol=1e-6)
+        assert "warning" not in nerfgan("camera", "show", tmp_path / "a.npy", *options).out
+        assert (
+            nerfgan("camera", "draw", tmp_path / "a.npy", "-o", tmp_path / "d.png", *options).code
+            == 0
+        )
+
+
+def test_the_form_of_a_file_is_told(nerfgan, tmp_path):
+    k = [[2985.29, 0, 512], [0, 2985.29, 512], [0, 0, 1]]
+    entry = {"intrinsics": k, "pose": FFHQ.at(0.3).cam2world[0].tolist()}
+    (tmp_path / "cameras.json").write_text(json.dumps({"a.png": entry}))
+    assert (
+        "EG3D's intermediate cameras.json"
+        in nerfgan("camera", "show", tmp_path / "cameras.json").out
+    )
+    labels = {"labels": [["a.png", FFHQ.at(0.3).label[0].tolist()]]}
+    (tmp_path / "dataset.json").write_text(json.dumps(labels))
+    assert (
+        "1 camera: EG3D's dataset.json" in nerfgan("camera", "show", tmp_path / "dataset.json").out
+    )
 
 
 def test_many_cameras_are_summed_up(nerfgan, tmp_path):

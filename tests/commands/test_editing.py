@@ -11,14 +11,16 @@ from PIL import Image
 from nerfgan_cli.camera_paths import official_orbit
 from nerfgan_cli.cameras import PRESETS, Camera, angles_from_pose
 from nerfgan_cli.checkpoints.checksum import space_checksum
+from nerfgan_cli.checkpoints.delta import base_of, write_tuned
 from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.commands.camera_path import choose_cameras, find_walk
+from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.commands.camera_path import CameraPath, PathName
+from nerfgan_cli.commands.drawing import Truncation
 from nerfgan_cli.commands.interpolate import Curve, Space
-from nerfgan_cli.commands.sources import Truncation
 from nerfgan_cli.editing.walks import lerp, slerp
 from nerfgan_cli.generators.drawing import Person
 from nerfgan_cli.generators.drawing import latent as latent_of
-from nerfgan_cli.latent_files import Latent, read_latent, write_latent
+from nerfgan_cli.latent_files import PIVOT, Latent, read_latent, write_latent
 from nerfgan_cli.media import to_pixels
 
 SIDE = 128  # of the small models' pictures
@@ -36,16 +38,17 @@ def draw(nerfgan, tmp_path, student):
         done = nerfgan(verb, "--model", model, *SMALL, *arguments, "-o", out)
         assert done.code == 0, done.err
         notes = json.loads(out.with_name(f"{out.name}.json").read_text())
-        return cells(np.asarray(Image.open(out))), notes
+        headed = verb == "edit"
+        return cells(np.asarray(Image.open(out)), headed), notes
 
     return run
 
 
-def cells(sheet):
+def cells(sheet, headed=False):
     """[rows, columns, H, W, 3]; captions are above each picture, and are as high in all rows."""
     columns = (sheet.shape[1] + GAP) // (SIDE + GAP)
     assert sheet.shape[1] == columns * (SIDE + GAP) - GAP, "captions are wider than the pictures"
-    rows = round(sheet.shape[0] / (SIDE + 25))
+    rows = round(sheet.shape[0] / (SIDE + (50 if headed else 25)))
     strip = (sheet.shape[0] + GAP) // rows - SIDE - GAP
     return np.stack(
         [
@@ -85,6 +88,29 @@ def latent(student, tmp_path):
         ws = Person(5, 0.7).codes(generator).clone()
     write_latent(path, Latent(ws, "Ann", space_checksum(generator)))
     return path
+
+
+@pytest.fixture
+def invert(tmp_path):
+    """Writes the folder of an inversion, whose model draws seed 5 otherwise than its base."""
+
+    def run(model):
+        base, tuned = load_model(model), load_model(model)
+        folder = tmp_path / f"Bob of the {base.kind}"
+        folder.mkdir()
+        with torch.inference_mode():
+            ws = Person(5, 0.7).codes(base).clone()
+            mapping = {id(parameter) for parameter in tuned.latent_space().parameters()}
+            for parameter in tuned.parameters():
+                parameter *= 1 if id(parameter) in mapping else 1.1
+        write_latent(folder / PIVOT, Latent(ws, "pivot", space_checksum(base)))
+        origin = base_of(model, model, base)
+        write_tuned(
+            folder / "model.safetensors", base, tuned, origin, None, Provenance("a photograph")
+        )
+        return folder
+
+    return run
 
 
 def film_of(path):
@@ -152,7 +178,7 @@ def test_a_film_walks_and_the_camera_moves_alone(nerfgan, tmp_path, teacher):
     assert notes["curve"] == "cubic"
     labels = torch.tensor(notes["cameras"])
     assert torch.equal(labels, labels[:1].expand(6, -1))
-    done = nerfgan(*walk, "--camera-path", "eg3d", "--json")
+    done = nerfgan(*walk, "--camera-path", "orbit", "--json")
     assert done.code == 0, done.err
     moving = Camera.from_label(torch.tensor(json.loads(done.out)["cameras"]))
     assert torch.equal(moving.label, official_orbit(PRESETS["ffhq"], 6).label)
@@ -163,16 +189,21 @@ def test_a_film_walks_and_the_camera_moves_alone(nerfgan, tmp_path, teacher):
 def test_paths_of_the_camera():
     preset, still = PRESETS["ffhq"], PRESETS["ffhq"].at(0.1)
 
-    def reach(walk, closed=True):
-        cameras = choose_cameras(preset, find_walk(walk), 40, still, 20, 10, closed)
+    def reach(*path, closed=True):
+        walk = CameraPath(*path).choose(PathName.fixed)
+        cameras = walk.cameras(preset, 40, still, closed)
         yaw, pitch, _ = angles_from_pose(cameras.cam2world)
         return [round(float(x.rad2deg()), 1) for x in (yaw[0], yaw.max(), pitch.max(), yaw[-1])]
 
-    assert reach("fixed") == [5.7, 5.7, 0, 5.7]
-    assert reach("sweep") == [0, 20, 0, pytest.approx(-3.1, abs=0.1)]
-    assert reach("sweep", closed=False) == [-20, 20, 0, 20]
-    assert reach("orbit")[1:3] == [20, 10]
+    assert reach() == reach("fixed") == [5.7, 5.7, 0, 5.7]
+    assert reach("sweep") == [0, 30, 0, pytest.approx(-4.7, abs=0.1)]
+    assert reach("sweep", 20, 10)[1:3] == [20, 10]
+    assert reach("sweep", closed=False) == [-22.9, 22.9, 0, 22.9]
+    assert reach("sweep", 20, 10, closed=False) == [-20, 20, 10, 20]
+    assert reach("orbit")[1:3] == pytest.approx([20, 11], abs=0.1)
+    assert reach("orbit", 20, 10)[1:3] == [20, 10]
     assert 15 < reach("spiral")[1] <= 20
+    assert 30 < reach("spiral", 40)[1] <= 40
 
 
 def test_cells_are_shared_out_evenly(nerfgan, tmp_path, student):
@@ -210,10 +241,13 @@ def test_mixing_shows_the_subjects_and_their_mixtures(draw, alone, latent, stude
     assert same(found[2, 0], alone("--latent", latent))
     assert notes["layers"] == list(range(OWN_LAYERS))
     assert notes["rows"] == ["seed 1", "Ann"]
-    none, _ = draw(*arguments, "--layers", "")
+    assert notes["carried"] == pytest.approx(1, abs=1e-3)
+    none, notes = draw(*arguments, "--layers", "")
+    assert notes["carried"] == pytest.approx(0, abs=1e-3)
     assert all(same(none[row, column], none[row, 0]) for row in (1, 2) for column in (1, 2))
     some, notes = draw(*arguments, "--layers", "coarse,8")
     assert notes["layers"] == [0, 1, 2, 8]
+    assert 0 < notes["carried"] < 1
     for other in (some[0, 1], some[1, 0]):
         assert np.abs(some[1, 1] - other).max() > 1
     outer, notes = draw(*arguments, "--layers", "fine", "--outer")
@@ -299,6 +333,7 @@ def test_a_folder_of_directions_and_their_edits(nerfgan, draw, alone, tmp_path, 
         "component-00.json",
         "component-01.json",
     ]
+    (folder / "edit.png.json").write_text("{}")  # as beside a picture: no direction
     arguments = ("edit", "--direction", folder, "--seeds", "1,2")
     found, notes = draw(*arguments, "--strength", "-6..6", "--steps", 3)
     assert found.shape[:2] == (4, 3)
@@ -324,6 +359,34 @@ def test_an_edit_becomes_a_latent(nerfgan, directions, draw, alone, tmp_path, st
     assert not same(alone("--latent", latent), found[0, 0])
     assert read_latent(out).name == "Ann, edited"
     nerfgan("edit", "--model", student, *edit[2:4], "-o", out).refused(2, "one subject")
+
+
+def test_an_edited_sum_keeps_the_layers_that_it_is_drawn_with(
+    nerfgan, directions, draw, alone, tmp_path, student, latent
+):
+    directions("ganspace", "--num", 600)
+    ann, out = read_latent(latent), tmp_path / "edited.safetensors"
+    offset = torch.full([1, OWN_LAYERS, 512], 0.3)
+    write_latent(latent, Latent(ann.ws, ann.name, ann.model, {"offset": offset}))
+    edit = ("--latents", f"0.5*1+0.5*{latent}", "--direction", tmp_path / "ganspace.json")
+    found, _ = draw("edit", *edit, "--strength", 2)
+    done = nerfgan("edit", "--model", student, *edit, "--strength", 2, "-o", out)
+    assert done.code == 0, done.err
+    assert torch.equal(read_latent(out).tensors["offset"], offset)
+    assert same(alone("--latent", out), found[0, 0])
+
+
+def test_the_subject_of_an_inversion_is_edited_with_its_own_model(
+    directions, draw, alone, invert, tmp_path, student
+):
+    directions("ganspace", "--num", 600)
+    folder = invert(student)
+    arguments = ("--direction", tmp_path / "ganspace.json", "--strength", "-6..6", "--steps", 3)
+    found, notes = draw("edit", *arguments, model=folder)
+    assert notes["subjects"] == [folder.name]
+    assert same(found[0, 1], alone(model=folder))
+    assert np.abs(found[0, 0] - found[0, 2]).max() > 1
+    assert not same(found[0, 1], alone("--latent", folder)), "that is its base's"
 
 
 def test_an_edit_as_a_film_goes_there_and_back(nerfgan, directions, tmp_path, student):
@@ -365,6 +428,23 @@ def test_a_mesh(nerfgan, teacher, tmp_path, suffix):
     plain = tmp_path / f"plain.{suffix}"
     assert nerfgan(*arguments, "--level", 0.1, "--plain", "-o", plain).code == 0
     assert plain.stat().st_size < out.stat().st_size
+
+
+def test_the_mesh_of_an_inversion(nerfgan, invert, tmp_path, teacher, student):
+    folder = invert(teacher)
+
+    def write(*arguments):
+        out = tmp_path / "head.ply"
+        options = ("--resolution", 16, "--level", 0.1, "--whole", "-o", out)
+        done = nerfgan("mesh", *arguments, *options, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)["subject"], out.read_bytes()
+
+    found = write("--inversion", folder)
+    assert found[0] == folder.name
+    assert found == write("--model", folder)
+    assert found[1] != write("--model", teacher, "--latent", folder)[1]
+    nerfgan("mesh", "--inversion", invert(student)).refused(2, "no surface", "--latent DIR")
 
 
 def test_the_bundled_teacher_has_a_head(nerfgan, tmp_path):

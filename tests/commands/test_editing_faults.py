@@ -36,6 +36,8 @@ def _nothing_is_left(tmp_path, monkeypatch):
         (("--latents", "1,99*2"), ["weight of 99", "±10"]),
         (("--seeds", "1,2", "--camera", "cam.json", "--yaw", 3), ["give one of them"]),
         (("--seeds", "1,2", "--what", "depth"), ["draws no depth"]),
+        (("--seeds", "1,2", "--yaw", 3, "--path", "orbit"), ["either", "--camera-path"]),
+        (("--seeds", "1,2", "--yaw-range", 3), ["fixed has no range", "sweep, orbit or spiral"]),
     ],
 )
 def test_walks_that_are_none(nerfgan, student, arguments, words):
@@ -83,6 +85,7 @@ def test_latents_that_cannot_be_used(nerfgan, student, tmp_path):
         (("--steps", 0), 2, ["--steps"]),
         (("--direction", "none.json"), 3, ["none.json"]),
         (("--direction", "."), 3, ["no directions"]),
+        (("--direction", "a.json,"), 2, ["empty entry"]),
     ],
 )
 def test_edits_that_are_none(nerfgan, student, tmp_path, arguments, code, words):

@@ -186,6 +186,29 @@ def test_camera_options(draw):
     torch.testing.assert_close(drawn.label, expected.label)
 
 
+def test_a_camera_from_a_file(draw, nerfgan, tmp_path, teacher):
+    file = tmp_path / "cam.json"
+    camera = PRESETS["ffhq"].at(math.radians(20), math.radians(-10), math.radians(5))
+    file.write_text(json.dumps(camera.label[0].tolist()))
+    found, notes = draw("--seed", 7, "--camera", file)
+    expected, _ = draw("--seed", 7, "--yaw", 20, "--pitch", -10, "--roll", 5)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    (shown,) = notes["pictures"]
+    assert (shown["yaw"], shown["pitch"]) == pytest.approx((20, -10), abs=1e-3)
+    image = ("image", "--model", teacher, "--camera", file)
+    nerfgan(*image, "--yaw", 3).refused(2, "give one of them")
+    file.write_text(json.dumps([camera.label[0].tolist()] * 2))
+    nerfgan(*image, "-o", tmp_path / "b.png").refused(3, "has 2 cameras")
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_more_samples_along_a_ray(draw):
+    usual, notes = draw("--seed", 1)
+    more, described = draw("--seed", 1, "--depth-samples", 2)
+    assert (notes["depth_samples"], described["depth_samples"]) == (1, 2)
+    assert 0 < np.abs(usual.astype(int) - more).mean() < 40
+
+
 def test_the_person_does_not_change_with_the_field_of_view(draw, monkeypatch):
     seen = []
     from nerfgan_cli.generators.eg3d import EG3D

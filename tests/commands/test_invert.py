@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inversion_case import SIDEWAYS, Models, codes_of, write_models, write_photo
+from inversion_case import SIDEWAYS, codes_of, write_photo
 from PIL import Image
 
 from nerfgan_cli.camera_files import load_cameras, write_cameras
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.checksum import space_checksum
 from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.inversion import report
 from nerfgan_cli.latent_files import Latent, read_latent, write_latent
 
@@ -21,11 +22,6 @@ FILES = {
     *("pivot.safetensors", "model.safetensors", "camera.json", "progress.jsonl", "result.json"),
     *("target.png", "projected.png", "tuned.png", "comparison.png", "sweep.mp4"),
 }
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Models:
-    return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +68,9 @@ def test_the_folder_holds_all_there_is_to_know(invert, photo, models) -> None:
     mse = np.square(both[0] - both[1]).mean()
     assert result["tuned"]["psnr"] == [pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)]
     assert result["tuned"]["psnr"][0] > result["projected"]["psnr"][0]
+    assert {"mse", "ssim", "perceptual"} < result["tuned"].keys()
+    assert result["toy"] is False
+    assert read_latent(folder).tensors.keys() == {"w_avg", "w_std"}
     assert "tuning:" in done.out
     records = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
     assert [(r["stage"], r["step"]) for r in records] == [
@@ -121,9 +120,12 @@ def test_info_tells_of_an_inversion(invert, nerfgan, photo, models) -> None:
 
 
 def test_the_pivot_of_one_model_is_drawn_by_the_other(
-    invert, nerfgan, photo, models, tmp_path
+    invert, nerfgan, photo, models, tmp_path, monkeypatch
 ) -> None:
+    drawn, draw = [], EG3D.draw
+    monkeypatch.setattr(EG3D, "draw", lambda self, *rest: drawn.append(1) or draw(self, *rest))
     folder, result, _ = invert(photo, "--teacher", models.teacher)
+    assert len(drawn) == 1, "volumes are for this comparison only"
     assert result["other_model"]["model"] == str(models.teacher)
     (decibels,) = result["other_model"]["psnr_of_projections"]
     out = tmp_path / "by_teacher.png"

@@ -27,6 +27,9 @@ SHORTER = {
     "interpolate": "--frames 2",
     "directions": "--num 50",
     "mesh": "--resolution 16",
+    "eval": "--num 2 --metrics fid",
+    "bench": "--model light-toyheads --batches 1 --repeats 1 --memory-limit none",
+    "consistency": "--num 1 --views 3 --side 16",
 }
 SHORTER["demo"] = (
     "--set train.kimg=0.016 --set train.switch_kimg=0.008 --set teacher.cache_targets=8 "

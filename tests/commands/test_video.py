@@ -14,7 +14,8 @@ from cli import start  # of this folder
 from PIL import Image
 
 from nerfgan_cli.cameras import PRESETS, Camera, angles_from_pose
-from nerfgan_cli.commands.video import choose_path, draw_frames
+from nerfgan_cli.commands.camera_path import CameraPath, PathName
+from nerfgan_cli.commands.video import draw_frames
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.nn.superresolution import SuperResolution
 
@@ -62,10 +63,13 @@ def test_a_video_of_a_seed(film, nerfgan, teacher, tmp_path):
         ("sweep", 40, 10),
         ("orbit", None, None),
         ("orbit", 25, 15),
+        ("spiral", None, None),
     ],
 )
 def test_loops_have_no_seam(path, yaw_range, pitch_range):
-    cameras = choose_path(PRESETS["ffhq"], path, 120, yaw_range, pitch_range)
+    walk = CameraPath(path, yaw_range, pitch_range).choose(PathName.sweep)
+    preset = PRESETS["ffhq"]
+    cameras = walk.cameras(preset, 120, preset.frontal(), closed=True)
     assert len(cameras) == 120
     yaw, pitch, _ = (angle.rad2deg().numpy() for angle in angles_from_pose(cameras.cam2world))
     steps = np.hypot(np.diff(yaw, append=yaw[0]), np.diff(pitch, append=pitch[0]))
@@ -77,6 +81,19 @@ def test_loops_have_no_seam(path, yaw_range, pitch_range):
         assert abs(pitch).max() == pytest.approx(pitch_range, abs=0.1)
     if path == "sweep" and yaw_range is None and pitch_range is None:
         assert abs(yaw).max() == pytest.approx(30, abs=0.1)
+
+
+def test_a_camera_passes_by_those_of_a_file(film, nerfgan, teacher, tmp_path):
+    file = tmp_path / "cameras.json"
+    own = PRESETS["ffhq"].at([-0.4, 0.4])
+    file.write_text(json.dumps(own.label.tolist()))
+    _, frames, notes = film("--seed", 7, "--path", file, "--frames", 4)
+    labels = torch.tensor(notes["cameras"])
+    torch.testing.assert_close(labels[[0, 2]], own.label, atol=1e-5, rtol=0)
+    torch.testing.assert_close(labels[1], labels[3], msg="it does not come back")
+    assert np.abs(frames[0].astype(int) - frames[2]).mean() > 1
+    ranged = ("video", "--model", teacher, "--path", file, "--yaw-range", 3)
+    nerfgan(*ranged).refused(2, "has no range")
 
 
 def test_several_seeds_and_two_models(film, student):

@@ -9,16 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inversion_case import Models, make_job, quick, write_models, write_photo
+from inversion_case import SIDEWAYS, Models, make_job, quick, write_photo
 from PIL import Image
 from safetensors.torch import load_file
 from training_case import at_call, in_child
 
-from nerfgan_cli.checkpoints import delta
-from nerfgan_cli.checkpoints.base import Base, find_base, read_base
-from nerfgan_cli.checkpoints.format import load_model, save_model
-from nerfgan_cli.checkpoints.header import read_header
-from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.commands.app import main
 from nerfgan_cli.errors import DivergedError, InputError, WeightsError
@@ -29,11 +24,6 @@ from nerfgan_cli.inversion.tuning import Tuning
 
 STEPS = 6 + 4
 TENSORS = ("pivot.safetensors", "model.safetensors")
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +41,7 @@ def invert(model: Path, folder: Path, **changes: object) -> None:
     job = make_job(model, settings(**changes))
     inversion = run.invert(job, folder, lambda sentence: None)
     assert inversion is not None
-    report.write_report(job, inversion, folder, None)
+    report.write_report(job, inversion, folder, None, None)
 
 
 @pytest.fixture(scope="module")
@@ -191,120 +181,6 @@ def test_an_inversion_that_diverges(models: Models, tmp_path: Path) -> None:
         run.invert(job, tmp_path / "x", print)
 
 
-# The file of a tuned model, and its base.
-
-
-def tuned_pair(models: Models, size: float = 1e-3):
-    base = load_model(models.student)
-    tuned = load_model(models.student)
-    with torch.no_grad():
-        torch.manual_seed(0)
-        for name, parameter in tuned.named_parameters():
-            if not name.startswith("mapping_network"):
-                parameter += size * torch.randn(parameter.shape)
-    return base, tuned
-
-
-def write(models: Models, path: Path) -> tuple[dict[str, int], dict[str, torch.Tensor]]:
-    """A tuned model's file, and how far what is read back is off, for each tensor."""
-    base, tuned = tuned_pair(models)
-    origin = delta.base_of(str(models.student), models.student, base)
-    bits = delta.write_tuned(path, base, tuned, origin, None, Provenance("x"))
-    found, before = load_model(path).state_dict(), base.state_dict()
-    wrong = {
-        name: (found[name] - tensor).norm() / (tensor - before[name]).norm()
-        for name, tensor in tuned.state_dict().items()
-        if name in bits
-    }
-    return bits, wrong
-
-
-def test_only_what_changed_is_stored(models: Models, tmp_path: Path) -> None:
-    bits, wrong = write(models, tmp_path / "t.safetensors")
-    assert not any(name.startswith("mapping_network") for name in bits)
-    assert set(bits.values()) == {16}
-    assert max(wrong.values()) < 0.01
-
-
-def test_large_models_take_fewer_bits(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = tmp_path / "whole.safetensors"
-    write(models, whole)
-    limits = {(16, 8): 0.8, (8, 4): 0.45}
-    for (_, fewest), share in limits.items():
-        path = tmp_path / f"{fewest}.safetensors"
-        monkeypatch.setattr(delta, "LARGEST", share * whole.stat().st_size)
-        bits, wrong = write(models, path)
-        assert min(bits.values()) == fewest
-        assert path.stat().st_size <= delta.LARGEST
-        for name, error in wrong.items():
-            assert error < {16: 0.01, 8: 0.02, 4: 0.25}[bits[name]], name
-        kept = [n for n, b in bits.items() if b == max(bits.values()) and wrong[n] >= 0]
-        assert kept
-
-
-@pytest.mark.parametrize("name", ["teacher", "paper", "slim", "light", "stylegan3-r"])
-def test_a_delta_of_any_full_size_model_takes_at_most_30_megabytes(name: str) -> None:
-    from nerfgan_cli.generators.eg3d import EG3D, PRESETS
-    from nerfgan_cli.generators.student import Student
-    from nerfgan_cli.generators.student_config import student_config
-
-    with torch.device("meta"):
-        generator = EG3D(PRESETS["ffhq512-128"])
-        if name != "teacher":
-            generator = Student(student_config(name, generator))
-    fixed = {id(parameter) for parameter in generator.latent_space().parameters()}
-    changed = {
-        key: tuple(tensor.shape)
-        for key, tensor in generator.named_parameters()
-        if id(tensor) not in fixed
-    } | {key: tuple(image.shape) for key, image in generator.noise_images().items()}
-    bits = delta.choose_bits(changed)
-    assert sum(delta.size_of(shape, bits[key]) for key, shape in changed.items()) <= 30e6
-    if name in ("light", "slim"):
-        assert set(bits.values()) == {16}
-
-
-def test_a_base_that_is_gone_or_another(models: Models, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.safetensors"
-    shutil.copy(models.student, mine)
-    folder = tmp_path / "found"
-    invert(mine, folder)
-    expected = load_model(folder / "model.safetensors").state_dict()
-    mine.unlink()
-    with pytest.raises(WeightsError, match=r"mine\.safetensors, which is not there: put"):
-        load_model(folder / "model.safetensors")
-    shutil.copy(models.student, folder / "mine.safetensors")  # beside it serves too
-    found = load_model(folder / "model.safetensors").state_dict()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-    _, other = tuned_pair(models)
-    save_model(mine, other, Provenance("other"))
-    with pytest.raises(WeightsError, match="is not the one"):
-        load_model(folder / "model.safetensors")
-
-
-def test_forged_tuned_models(models: Models, tmp_path: Path) -> None:
-    path = tmp_path / "t.safetensors"
-    write(models, path)
-    header = read_header(path)
-    for base in (None, {}, {"name": 1, "path": None, "checksum": 2}, {"name": "x"}):
-        forged = type(header)(
-            header.kind, {**header.config, "base": base}, {}, header.provenance, {}
-        )
-        with pytest.raises(InputError, match="does not say"):
-            read_base(path, forged)
-    with pytest.raises(WeightsError, match="tuned from no-such: there is no model"):
-        find_base(path, Base("no-such", None, 1))
-    with pytest.raises(WeightsError, match="not there"):  # itself
-        find_base(path, Base(path.name, str(path), 1))
-    name = next(iter(header.entries))
-    text = path.read_bytes().replace(f'"{name}"'.encode(), f'"x{name[1:]}"'.encode())
-    path.write_bytes(text)
-    with pytest.raises(WeightsError, match="does not fit"):
-        load_model(path)
-
-
 # Photographs.
 
 
@@ -349,6 +225,23 @@ def test_photographs_that_cannot_be_inverted(
     check(3, "black", photo, "--mask", tmp_path / "black.png")
     (tmp_path / "cam.json").write_text("[1, 2]")
     check(3, "cam.json", photo, "--camera", tmp_path / "cam.json")
+    backwards = {"extrinsics": SIDEWAYS.cam2world[0].tolist(), "type": "world_to_camera"}
+    (tmp_path / "cam.json").write_text(json.dumps(backwards))
+    check(3, "cannot be right", photo, "--camera", tmp_path / "cam.json")
+    check(3, "directory", tmp_path)
+    check(2, "0", photo, "--locality", "nan")
+    check(2, "inf is impossible", photo, "--locality", "inf")
+    check(2, "inf is impossible", photo, "--space", "w+", "--layer-penalty", "inf")
+    check(2, "nan", photo, "--stop", "nan")
+    check(2, "LPIPS needs no --discriminator", photo, "--perceptual", "lpips")
+    check(2, "--depth-samples", photo, "--depth-samples", "nan")
+    check(2, "add --perceptual lpips", photo, "--perceptual-weights", tmp_path)
+    refused(3, "is a file", capfd, *common, photo, "-o", photo)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    refused(3, "other things", capfd, *common, photo, "-o", tmp_path / "mine")
+    volume = ("--model", models.teacher, "--teacher", models.teacher)
+    refused(2, "leave --teacher out", capfd, *common, photo, *volume)
 
 
 def test_photographs_of_other_kinds_are_read(models: Models, tmp_path: Path) -> None:

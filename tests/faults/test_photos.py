@@ -69,6 +69,12 @@ def test_what_is_no_photo(tmp_path, data, message):
     assert str(error.value).endswith(".")
 
 
+def test_photos_of_telephones_are_known(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(InputError, match="it is HEIC: convert it to JPEG"):
+        read_photo(tmp_path / "IMG_1.HEIC")
+
+
 def test_tiny_absent_and_folders(tmp_path):
     Image.new("RGB", (40, 15)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="it is 40×15: give a larger photo"):

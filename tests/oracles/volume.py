@@ -36,6 +36,7 @@ def render(
     axes: tuple[tuple[int, int], ...],
     disparity: bool = False,
     white_back: bool = False,
+    residual: Tensor | None = None,  # [B, 3, C, H', H'], planes whose features add to those
 ) -> Outputs:
     B, R, _ = origins.shape
     S = jitter.shape[-2]
@@ -45,8 +46,11 @@ def render(
     depths = depths.expand(B, R, S, 1)
 
     def evaluate(depths: Tensor) -> tuple[Tensor, Tensor]:
-        points = origins[:, :, None] + depths * directions[:, :, None]
-        colors, sigma = decode(sample(planes, points.flatten(1, 2), box_warp, axes), layers)
+        points = (origins[:, :, None] + depths * directions[:, :, None]).flatten(1, 2)
+        features = sample(planes, points, box_warp, axes)
+        if residual is not None:
+            features = features + sample(residual, points, box_warp, axes)
+        colors, sigma = decode(features, layers)
         return colors.unflatten(1, depths.shape[1:3]), sigma.unflatten(1, depths.shape[1:3])
 
     colors, sigmas = evaluate(depths)

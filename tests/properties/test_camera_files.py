@@ -11,11 +11,13 @@ import pytest
 import torch
 from datasets import png, shared
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from nerfgan_cli.camera_files import load_cameras, read_cameras, write_cameras
 from nerfgan_cli.camera_forms import FORMS, with_mirrored
 from nerfgan_cli.cameras import PRESETS, Camera, to_official
-from nerfgan_cli.errors import InputError
+from nerfgan_cli.data.camera_formats.matrices import Reading
+from nerfgan_cli.errors import InputError, UnsafeFileError
 
 FFHQ = PRESETS["ffhq"]
 OPENGL = np.diag([1.0, -1, -1, 1])
@@ -155,6 +157,82 @@ def test_numpy_archives_in_several_dialects(tmp_path: Path) -> None:
         close(load_cameras(tmp_path / "camera.npz", FFHQ)[0][1], CAMERA)
 
 
+def test_numbers_in_numpy_archives(tmp_path: Path) -> None:
+    """25 of them each, under any name; with names of pictures or without."""
+    cameras = Camera.cat([camera for _, camera in several()])
+    for rows, content in (
+        (1, {"c": CAMERA.label[0]}),
+        (3, {"labels": cameras.label, "names": "abc"}),
+    ):
+        arrays = {
+            key: list(value) if key == "names" else value.numpy() for key, value in content.items()
+        }
+        np.savez(tmp_path / "camera.npz", **arrays)
+        loaded = load_cameras(tmp_path / "camera.npz", FFHQ)
+        close(Camera.cat([camera for _, camera in loaded]), cameras[:rows])
+        assert [name for name, _ in loaded] == ([None] if rows == 1 else ["a", "b", "c"])
+    np.savez(tmp_path / "camera.npz", labels=cameras.label.numpy(), names=["a"])
+    with pytest.raises(InputError, match="3 cameras for 1 names"):
+        load_cameras(tmp_path / "camera.npz", FFHQ)
+
+
+def test_colmaps_text(tmp_path: Path) -> None:
+    """By either of its files or their folder; cameras that fit our world stay where they are."""
+    focal = 512 * 4.2647
+    (tmp_path / "cameras.txt").write_text(f"1 PINHOLE 512 512 {focal} {focal} 256 256\n")
+    lines = []
+    for index, (name, camera) in enumerate(several()):
+        inverse = np.linalg.inv(camera.cam2world[0].double().numpy())
+        x, y, z, w = Rotation.from_matrix(inverse[:3, :3]).as_quat()
+        numbers = " ".join(map(str, (w, x, y, z, *inverse[:3, 3])))
+        lines += [f"{index + 1} {numbers} 1 {name}", ""]
+    (tmp_path / "images.txt").write_text("\n".join(lines) + "\n")
+    for path in (tmp_path, tmp_path / "images.txt", tmp_path / "cameras.txt"):
+        loaded = load_cameras(path, FFHQ)
+        assert [name for name, _ in loaded] == [name for name, _ in several()]
+        close(Camera.cat([camera for _, camera in loaded]), Camera.cat([c for _, c in several()]))
+
+
+def test_tables_of_angles(tmp_path: Path) -> None:
+    (tmp_path / "angles.csv").write_text("name,yaw,pitch\na.png,20,-5\nb.png,-30,10\n")
+    ((_, camera),) = load_cameras(tmp_path / "angles.csv", FFHQ, "b.png")
+    close(camera, FFHQ.at(math.radians(-30), math.radians(10)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CAMERA.label[0].double().numpy(),
+        {"extrinsics": INVERSE, "intrinsics": np.array(INTRINSICS)},
+        {"cam2world": POSE[None], "intrinsics": INTRINSICS},
+        {"a.png": {"pose": POSE, "intrinsics": np.array(INTRINSICS)}},
+        [{"yaw": np.float64(DEGREES[0]), "pitch": DEGREES[1], "roll": DEGREES[2]}],
+        {"labels": [("a.png", CAMERA.label[0].tolist())]},
+    ],
+)
+def test_pickles_of_other_projects(tmp_path: Path, content: object) -> None:
+    """Arrays, dictionaries and lists, as other projects keep them; none is run."""
+    (tmp_path / "camera.pkl").write_bytes(pickle.dumps(content, protocol=4))
+    close(load_cameras(tmp_path / "camera.pkl", FFHQ)[0][1], CAMERA)
+
+
+def test_pickles_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "camera.pkl"
+    path.write_bytes(pickle.dumps(print))
+    with pytest.raises(UnsafeFileError, match=r"camera\.pkl"):
+        load_cameras(path, FFHQ)
+    path.write_bytes(pickle.dumps({"pose": b"1234"}))
+    with pytest.raises(InputError, match="more than numbers and texts"):
+        load_cameras(path, FFHQ)
+
+
+def test_a_field_of_view_across_the_diagonal_is_told(tmp_path: Path) -> None:
+    """EG3D's 18.837; ours is across a side (reference 1.1)."""
+    path = written(tmp_path, {"yaw": 3, "fov": 18.837})
+    assert "across the diagonal" in read_cameras(path, Reading(FFHQ)).notes[0]
+    assert not read_cameras(written(tmp_path, {"yaw": 3, "fov": 13.374}), Reading(FFHQ)).notes
+
+
 def test_scenes_of_srn(tmp_path: Path) -> None:
     cars = PRESETS["cars"].at([0.4, 1.9], [0.3, 0.1])
     (tmp_path / "pose").mkdir()
@@ -212,7 +290,7 @@ def test_the_intermediate_file_of_eg3d_is_finished(tmp_path: Path) -> None:
     pose[:3, 3] *= 1.07
     k = [[2985.29, 0, 512], [0, 2985.29, 512], [0, 0, 1]]
     entries = {name: {"intrinsics": k, "pose": pose.tolist()} for name in ("a.png", "b.png")}
-    loaded = read_cameras(written(tmp_path, entries, "cameras.json"), FFHQ, "b.png")
+    loaded = read_cameras(written(tmp_path, entries, "cameras.json"), Reading(FFHQ), "b.png")
     assert any("intermediate" in note for note in loaded.notes)
     ((name, camera),) = loaded.cameras
     assert name == "b.png"
@@ -257,7 +335,8 @@ def moved(**change: object) -> dict[str, object]:
 
 ASIDE = FFHQ.at(1.3, 0.2).cam2world[0].double().numpy()  # world-to-camera is hidden at the front
 INVERSE_ASIDE = np.linalg.inv(ASIDE)
-MIRRORED, FAR, TRANSPOSED = POSE.copy(), POSE.copy(), POSE.T
+MIRRORED, FAR, TRANSPOSED, BESIDE = POSE.copy(), POSE.copy(), POSE.T, POSE.copy()
+BESIDE[:3, 3] += 0.14 * POSE[:3, 0]  # to the right, so that a narrow lens sees the subject no more
 MIRRORED[0, :3] *= -1
 FAR[:3, 3] *= 3
 
@@ -275,7 +354,7 @@ FAR[:3, 3] *= 3
         ([float("nan"), *CAMERA.label[0].tolist()[1:]], "not finite"),
         ({"cameras": []}, "holds no cameras"),
         ({"cameras": 3}, "no list"),
-        ({"labels": None}, "no list"),
+        ({"labels": None}, "no labels: write them"),
         ({"labels": [3]}, "pairs"),
         ({"yaw": "north"}, "other than numbers"),
         ({"yaw": [1, 2]}, "2 numbers where one belongs"),
@@ -294,12 +373,16 @@ FAR[:3, 3] *= 3
         (moved(extrinsics=TRANSPOSED.tolist()), "last row"),
         (moved(extrinsics=MIRRORED.tolist()), "left-handed .*mirrored"),
         (moved(intrinsics=[[4, 0, 0.9], [0, 4, 0.5], [0, 0, 1]]), "principal point cx"),
-        (moved(extrinsics=INVERSE_ASIDE.tolist()), 'looks away .*add "type": "world_to_camera"'),
-        (moved(extrinsics=(POSE @ OPENGL).tolist()), 'looks away .*add "axes": "opengl"'),
+        (moved(extrinsics=INVERSE_ASIDE.tolist()), 'looks away .*once inverted, so state its'),
+        (moved(extrinsics=INVERSE.tolist()), 'past the object, by 20 degrees.*once inverted'),
+        (moved(w2c=POSE.tolist(), extrinsics=0), 'past the object, by 20 degrees.*once inverted'),
+        (moved(extrinsics=(POSE @ OPENGL).tolist()), 'looks away .*state "axes": "opengl" beside'),
         (
             moved(extrinsics=np.linalg.inv(ASIDE @ OPENGL).tolist()),
-            'looks away .*"world_to_camera" and "axes": "opengl"',
+            'looks away .*inverted, with OpenGL.*"type".* and "axes": "opengl"',
         ),
+        (moved(intrinsics=[[20, 0, 0.5], [0, 20, 0.5], [0, 0, 1]], extrinsics=BESIDE.tolist()),
+         "looks past the object, by 3 degrees, out of its picture: is its matrix"),
         (moved(extrinsics=FAR.tolist()), r"stands 8\.1 from the origin, 2\.7 is usual"),
         ([-1, 0, 0, 2.7, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1], "looks away .*Say so beside it"),
         ({"frames": []}, "holds no cameras"),
@@ -320,6 +403,7 @@ def test_files_that_hold_no_cameras(tmp_path: Path) -> None:
     (tmp_path / "b.npz").write_bytes(b"PK")
     (tmp_path / "c.txt").write_text("1 2 3")
     (tmp_path / "d.pkl").write_bytes(pickle.dumps(1))
+    (tmp_path / "h.csvx").write_text("a,1")
     np.save(tmp_path / "e.npy", np.zeros((2, 2, 25)))
     np.save(tmp_path / "f.npy", np.zeros(7))
     for name, message in {
@@ -327,7 +411,8 @@ def test_files_that_hold_no_cameras(tmp_path: Path) -> None:
         "a.npy": "plain arrays",
         "b.npz": "plain arrays",
         "c.txt": "3 numbers",
-        "d.pkl": "no file with cameras",
+        "d.pkl": "neither numbers nor an object",
+        "h.csvx": "no file with cameras",
         "e.npy": "shape",
         "f.npy": "7 numbers",
         "g.json": "there is no",
@@ -342,7 +427,7 @@ def test_files_that_hold_no_cameras(tmp_path: Path) -> None:
 def test_a_foreign_world_is_brought_about_the_origin() -> None:
     """The temple's 16 cameras, K·[R t] in pixels of 640×480: one similarity moves them all."""
     folder = shared("temple_ring")
-    loaded = read_cameras(folder / "templeSR_par.txt", FFHQ)
+    loaded = read_cameras(folder / "templeSR_par.txt", Reading(FFHQ))
     assert any(note.startswith("scale") for note in loaded.notes)
     cameras = Camera.cat([camera for _, camera in loaded.cameras])
     assert np.median(cameras.position.norm(dim=1)) == pytest.approx(2.7, rel=1e-4)

@@ -18,6 +18,7 @@ from nerfgan_cli.editing.directions import (
     place,
     read_direction,
     refuse_foreign,
+    refuse_misfit,
     write_direction,
 )
 from nerfgan_cli.editing.ganspace import principal_components
@@ -213,16 +214,16 @@ def test_files_come_back_and_foreign_ones_are_refused(teacher, student, tmp_path
     found = read_direction(path)
     assert torch.equal(found.vector, own.vector)
     assert {**vars(found), "vector": 0} == {**vars(own), "vector": 0}
-    refuse_foreign(found, teacher, force=False)
-    refuse_foreign(found, student, force=False)
+    refuse_foreign(found, teacher)
+    refuse_foreign(found, student)
     torch.manual_seed(5)
     other = EG3D(TEACHER)
-    with pytest.raises(WeightsError, match=r"another model.*--force"):
-        refuse_foreign(found, other, force=False)
-    refuse_foreign(found, other, force=True)
+    with pytest.raises(WeightsError, match=r"another model.*nerfgan directions, or else\.$"):
+        refuse_foreign(found, other, ", or else")
+    refuse_misfit(found, other)
     student.rows_differ = False
     with pytest.raises(WeightsError, match="all from the first row"):
-        refuse_foreign(found, student, force=True)
+        refuse_misfit(found, student)
     student.rows_differ = True
 
 
@@ -237,6 +238,9 @@ def test_files_come_back_and_foreign_ones_are_refused(teacher, student, tmp_path
         ({"std": 0}, "spread"),
         ({"layers": [3, 3]}, "no layers, 3 to 3"),
         ({"layers": [0]}, "numbers"),
+        ({"vector": [10**400] * 16}, "numbers"),
+        ({"vector": [10**20] * 16}, "length 1"),
+        ({"about": "Ann"}, "about itself"),
         (None, "not a table"),
         ("{", "not JSON"),
     ],

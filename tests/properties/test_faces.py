@@ -26,7 +26,13 @@ from nerfgan_cli.faces.cropping import SIDE, Border, central_crop, crop_of_five,
 from nerfgan_cli.faces.detector import Detector
 from nerfgan_cli.faces.estimation import Estimator
 from nerfgan_cli.faces.labelled import direction_errors
-from nerfgan_cli.faces.networks import Look, Network, PackLandmarks, look_steadily
+from nerfgan_cli.faces.networks import (
+    Look,
+    Network,
+    PackLandmarks,
+    look_steadily,
+    open_session,
+)
 from nerfgan_cli.faces.overlay import CROSS, ENLARGED, draw_overlay
 from nerfgan_cli.faces.points import Marked
 from nerfgan_cli.faces.pose import finished, place, solve_pose
@@ -128,6 +134,22 @@ def test_the_cut_is_that_of_the_release(middle):
     assert np.abs((reflected - theirs)[whole & ~black]).mean() < 1
 
 
+def test_what_is_made_up_shows_no_second_face():
+    """Stripes go on where the photo ends, and are gone a little farther: eyes would be, too."""
+    photo = np.zeros((300, 300, 3), np.uint8)
+    photo[:, np.arange(300) % 20 < 10] = 255
+    crop = crop_of_five(flat_five(100.0, (100.0, 150.0)), 300, 300)
+    picture = crop.cut(photo, Border.reflect).astype(float)
+    start = crop.to_crop(np.zeros(2))[0]  # where the photo begins, from the left
+    assert start == pytest.approx(0.047 * 512, abs=60)
+    assert start > 30
+    inside, beyond = picture[:, int(start) + 2 :], picture[:, : int(start - 0.04 * 512)]
+    assert inside.std(axis=1).min() > 100
+    assert beyond.std(axis=1).max() < 10
+    edge = picture[:, int(start) - 3 : int(start) + 3]
+    assert np.abs(np.diff(edge, axis=1)).max() < 60
+
+
 def test_crops_of_world_points_fit_the_camera():
     """A box seen from far: the preset's camera shows it as large as it is in the crop."""
     cars = PRESETS["cars"]
@@ -156,10 +178,10 @@ def test_central_crops():
 # The pose
 
 
-@pytest.mark.parametrize("count", [5, 51, 68])
+@pytest.mark.parametrize("count", [5, 21, 68])
 def test_pnp_recovers_cameras_exactly(count):
     shape = shapes.to_world(shapes.insightface_shape().points)
-    world = {5: shapes.FIVE, 51: shape[shapes.RIGID], 68: shape}[count]
+    world = {5: shapes.FIVE, 21: shape[shapes.RIGID], 68: shape}[count]
     for pose in some_poses(12):
         found = solve_pose(seen_by(pose, world), world, FFHQ)
         np.testing.assert_allclose(found.pose, pose, atol=1e-4)
@@ -194,13 +216,13 @@ def test_mirroring_keeps_the_order_of_landmarks():
     mirrored = (shape * (-1, 1, 1))[shapes.MIRRORED]
     assert np.abs(mirrored - shape).max() < 0.08  # it is not quite symmetric
     assert sorted(shapes.MIRRORED) == list(range(68))
-    np.testing.assert_allclose(shapes.five_of(shape), STANDARD, atol=0.16)
 
 
-def test_insightfaces_shape_is_that_of_the_face_model():
-    """Reference 3.5: 0.041 units of difference are left."""
+def test_insightfaces_shape_is_brought_to_that_of_the_face_model():
+    """Its five points are the standard ones; eyes and nose still differ by 0.041 units."""
     model = shapes.read_shape(weights(BFM)).points
     ours = shapes.insightface_shape().points
+    np.testing.assert_allclose(shapes.five_of(ours), STANDARD, atol=0.004)
     gap = np.linalg.norm((ours - model)[shapes.RIGID], axis=1)
     assert np.sqrt((gap**2).mean()) == pytest.approx(0.041, abs=1e-3)
 
@@ -315,8 +337,8 @@ def test_networks_see_what_their_description_says(tmp_path, convention, mean, co
 
 def test_other_layouts_of_landmarks_and_pose(tmp_path):
     numbers = np.random.RandomState(0).uniform(-1, 1, (68, 2))
-    turn = np.radians([20.0, -10.0, 5.0])
-    rotation = rotation_of(*turn)
+    camera = FFHQ.at(0.5, -0.3, 0.2)
+    rotation = head_seen_by(camera)
     affine = np.concatenate([3.0 * rotation, np.ones((3, 1))], axis=1).flatten()
     described = {
         "crop": {"side": 1.0},
@@ -327,17 +349,17 @@ def test_other_layouts_of_landmarks_and_pose(tmp_path):
     network = Network(write_network(tmp_path / "made.onnx", 20, values, described))
     look = network.look(picture_with(0, 0, 9, 9), BOX)
     np.testing.assert_allclose(look.landmarks, (numbers + 1) / 2 * 120 + (80, 120), atol=1e-3)
-    np.testing.assert_allclose(look.angles, turn, atol=1e-5)
+    np.testing.assert_allclose(look.angles, true_angles(camera), atol=1e-5)
 
 
-def rotation_of(yaw, pitch, roll):
-    """Rows from the formulas of the description: R20 = −sin yaw, and so on."""
-    sy, cy, sp, cp = np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch)
-    sr, cr = np.sin(roll), np.cos(roll)
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    return about_z @ about_y @ about_x
+def head_seen_by(camera):
+    """From the head to the picture, both with x right, y up, z towards the viewer."""
+    right, down, forward = camera.cam2world[0, :3, :3].double().numpy().T
+    return np.stack([right, -down, -forward])
+
+
+def true_angles(camera):
+    return [float(angle) for angle in viewing_angles(camera.cam2world)]
 
 
 def test_networks_that_are_not_as_described(tmp_path):
@@ -402,20 +424,28 @@ def test_looking_in_the_mirror_cancels_what_is_one_sided():
     np.testing.assert_allclose(np.array(sizes) / 80, [0.92, 1.0, 1.08])
 
 
-class Pack:
-    """InsightFace's network for 68 points in 3D, as far as we use it."""
+@pytest.mark.parametrize("camera", [FFHQ.at(), FFHQ.at(0.4, 0.2, 0.15), FFHQ.at(-0.3, -0.2)])
+def test_the_pose_of_insightfaces_own_network(tmp_path, camera):
+    """Its class for 68 points in 3D says from where its mean shape is seen.
 
-    def get(self, picture, face):
-        assert picture[0, 0].tolist() == [50, 100, 200]  # blue first
-        face["pose"] = np.array([10.0, -20.0, 30.0], np.float32)  # pitch up, yaw left, clockwise
-        return np.concatenate([np.full((68, 2), face.bbox[:2]), np.ones((68, 1))], axis=1)
+    The network is made to find the points where the camera sees them. That class fits them as if
+    they were seen from far away, which costs some degrees.
+    """
+    from insightface.data import get_object
+    from insightface.model_zoo.landmark import Landmark
 
-
-def test_the_pose_of_insightfaces_own_network():
-    """Looking up is seen from below; its signs are turned (metrics.md 4.3)."""
-    look = PackLandmarks(Pack(), "buffalo_l").look(picture_with(0, 0, 9, 9), BOX)
-    np.testing.assert_allclose(np.degrees(look.angles), [20, -10, -30], atol=1e-5)
-    np.testing.assert_allclose(look.landmarks, [[100, 120]] * 68)
+    face = shapes.to_world(get_object("meanshape_68.pkl") * (1.2, -1.2, 1.2))
+    seen, to_pixels = seen_by(camera.cam2world[0].double().numpy(), face), FFHQ.focal * SIDE / 2.7
+    nearness = face @ -camera.forward[0].double().numpy() * to_pixels
+    zoom = 192 / (1.5 * (BOX[3] - BOX[1]))  # to the square that it sees
+    flat = (seen - (BOX[:2] + BOX[2:]) / 2) * zoom / 96
+    found = np.concatenate([flat, nearness[:, None] * zoom / 96], axis=1).flatten().tolist()
+    outputs = {"fc1": [0.0] * (3309 - len(found)) + found}
+    path = write_network(tmp_path / "made.onnx", 192, outputs, mean=False)
+    pack = PackLandmarks(Landmark(str(path), open_session(path)), "made")
+    look = pack.look(picture_with(0, 0, 9, 9), BOX)
+    np.testing.assert_allclose(look.landmarks, seen, atol=0.01)
+    np.testing.assert_allclose(look.angles, true_angles(camera), atol=np.radians(2))
 
 
 class Choosy:
@@ -452,6 +482,17 @@ def test_faces_are_looked_for_again_with_room_around(monkeypatch, shape, sizes):
     model.sizes = ()
     assert Detector("made").find(photo) == []
     assert model.tried[-2:] == [((100, 80), detector.SIZES), ((200, 160), detector.SMALL_SIZES)]
+
+
+def test_room_around_large_photos_takes_no_memory(monkeypatch):
+    """They are shrunk first; faces are found where they are."""
+    model = Choosy((1280, 960), detector.SMALL_SIZES)
+    monkeypatch.setattr(detector, "load_pack", lambda pack: {"detection": model})
+    photo = np.zeros((6400, 4800, 3), np.uint8)
+    photo[3000:3100, 2000:2100] = 255
+    faces = Detector("made").find(photo)
+    np.testing.assert_allclose(faces[0].points[0] / 10, [200, 300], atol=3)
+    assert faces[0].size == pytest.approx(10 * (35 + 10 - 5 + 5), rel=0.2)
 
 
 # All together
@@ -501,7 +542,7 @@ def test_cameras_of_a_scanned_head(head_scan):
     assert np.median(error) <= 3
     assert error.max() <= 6
     roll = np.degrees(np.abs(head_scan["pose"] - head_scan["true"])[:, 2])
-    assert roll.max() <= 6
+    assert roll.max() <= 4
 
 
 def test_pnp_on_a_scanned_head(head_scan):
@@ -513,12 +554,20 @@ def test_pnp_on_a_scanned_head(head_scan):
     assert np.abs(five[:, 1]).max() <= 8
 
 
-def test_calibrating_helps_insightfaces_shape(head_scan):
-    """Reference 3.5: its pitch is biased by 3 to 9 degrees; each render corrected by the others."""
+def test_pnp_needs_no_shape_but_insightfaces(head_scan):
+    """Also with it the head is seen from at most 3 degrees aside, median, and 6, worst."""
+    error = direction_errors(head_scan["insightface"], head_scan["true"])
+    assert np.median(error) <= 3
+    assert error.max() <= 6
+
+
+def test_calibrating_helps(head_scan):
+    """Each render corrected by what the others tell."""
     estimated, true = head_scan["insightface"], head_scan["true"]
     corrected = [
         fit_calibration("x", estimated[others], true[others]).correct(row)
         for row, others in zip(estimated, ~np.eye(17, dtype=bool), strict=True)
     ]
-    assert np.median(direction_errors(estimated, true)) > 6
-    assert np.median(direction_errors(np.array(corrected), true)) < 4.5
+    error = direction_errors(np.array(corrected), true)
+    assert np.median(error) < np.median(direction_errors(estimated, true)) - 0.4
+    assert error.max() <= 6

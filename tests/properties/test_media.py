@@ -18,6 +18,7 @@ from nerfgan_cli.errors import InputError, NerfganError, UsageError, WeightsErro
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import Rendering
 from nerfgan_cli.media import (
+    GAP,
     captioned_grid,
     depth_to_image,
     enlarge,
@@ -93,6 +94,22 @@ def test_sheets_take_pictures_as_they_come():
     sheet = captioned_grid(pictures(), ["a"] * 6, columns=3)
     assert sheet[35, [20, 62, 104]].tolist() == [[value] * 3 for value in (0, 1, 2)]
     assert sheet[-5, [20, 62, 104]].tolist() == [[value] * 3 for value in (3, 4, 5)]
+
+
+def test_rows_have_headings_above_their_captions():
+    cells = [np.full((30, 40, 3), shade, np.uint8) for shade in (10, 20, 30, 40)]
+    plain = captioned_grid(cells, ["a"] * 4, columns=2)
+    headings = ["Ann, smile", "a name that is far wider than two small pictures beside each other"]
+    sheet = captioned_grid(cells, ["a"] * 4, columns=2, headings=headings)
+    height = (len(sheet) + GAP) // 2
+    assert height > (len(plain) + GAP) // 2 + 8
+    for row, shades in enumerate([(10, 20), (30, 40)]):
+        part = sheet[row * height :][:height]
+        pictures = part[height - GAP - 30 : height - GAP]
+        assert [shade for shade in shades if (pictures == shade).any()] == list(shades)
+        heading = part[: height - (len(plain) + GAP) // 2]
+        assert (heading < 128).any(), "it has no heading"
+        assert (heading[:, [0, -1]] == 255).all(), "it is cut"
 
 
 def test_enlarging_keeps_proportions():

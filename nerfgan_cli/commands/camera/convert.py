@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from nerfgan_cli.camera_files import load_cameras
 from nerfgan_cli.camera_forms import FORMS, with_mirrored
-from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.commands.camera import reading as r
-from nerfgan_cli.commands.data.prepare.folder import Like
+from nerfgan_cli.commands.data.prepare.folder import Axes, Like
 from nerfgan_cli.commands.options import Json, counted, print_result
 from nerfgan_cli.commands.parsing import parse_file
 from nerfgan_cli.files import replacing
@@ -40,6 +38,8 @@ def command(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Add the camera of each mirror image, NAME_mirror.")
     ] = False,
+    extrinsics: r.Direction = None,
+    axes: r.CameraAxes = Axes.opencv,
     like: r.Domain = Like.ffhq,
     json: Json = False,
 ) -> None:
@@ -47,16 +47,17 @@ def command(
 
     matrices is nerfgan's own cam.json; angles are yaw and pitch; numbers, dataset and npy hold 25
     numbers each; npz has OpenCV's matrices; transforms is for NeRF's programs. Foreign worlds are
-    brought about the origin, EG3D's intermediate cameras.json is finished.
+    brought about the origin, EG3D's intermediate cameras.json is finished; matrices that go the
+    other way, or have OpenGL's axes, are turned if --extrinsics or --axes say so.
     """
-    preset = PRESETS[like.value]
     suffix = out.rpartition(".")[2]
     form = FORMS[to.value if to else suffix if suffix in FORMS else "matrices"]
     path = parse_file(out, form.suffix)
-    cameras = load_cameras(source, preset, name)
+    reading = r.make_reading(like, extrinsics, axes)
+    cameras = r.load(source, reading, name)
     if mirror:
         cameras = with_mirrored(cameras)
-    content = form.write(cameras, preset)
+    content = form.write(cameras, reading.preset)
     with replacing(path) as unfinished:
         unfinished.write_bytes(content)
     result = {"source": str(source), "out": str(path), "cameras": len(cameras)}

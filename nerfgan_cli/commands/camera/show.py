@@ -4,9 +4,9 @@ from typing import Any
 
 from nerfgan_cli.camera_checks import find_faults
 from nerfgan_cli.camera_files import describe, read_cameras
-from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.cameras import Camera
 from nerfgan_cli.commands.camera import reading as r
-from nerfgan_cli.commands.data.prepare.folder import Like
+from nerfgan_cli.commands.data.prepare.folder import Axes, Like
 from nerfgan_cli.commands.options import Json, counted, print_result
 from nerfgan_cli.data.conventions import summarise
 
@@ -14,17 +14,22 @@ MOST = 20  # cameras that are listed for people
 
 
 def command(
-    source: r.Source, name: r.Name = None, like: r.Domain = Like.ffhq, json: Json = False
+    source: r.Source,
+    name: r.Name = None,
+    extrinsics: r.Direction = None,
+    axes: r.CameraAxes = Axes.opencv,
+    like: r.Domain = Like.ffhq,
+    json: Json = False,
 ) -> None:
     """Says where cameras stand, and what is wrong with them.
 
     yaw and pitch say where a camera stands about the origin; "seen from" is the direction from
     which the subject is seen, which pose estimators measure: cameras aim at a point off the origin.
     """
-    preset = PRESETS[like.value]
-    loaded = read_cameras(source, preset, name)
+    reading = r.make_reading(like, extrinsics, axes)
+    loaded = read_cameras(source, reading, name)
     cameras = Camera.cat([camera for _, camera in loaded.cameras])
-    faults = dict(find_faults(cameras, preset))
+    faults = dict(find_faults(cameras, reading.preset))
     entries = [
         {"name": called, **describe(camera), "warning": faults.get(index)}
         for index, (called, camera) in enumerate(loaded.cameras)

@@ -72,7 +72,7 @@ def open_kept(files: str | None, ground: Ground) -> list[Direction]:
     """Directions that another one shall not change."""
     kept = [read_direction(Path(name).expanduser()) for name in files.split(",")] if files else []
     for direction in kept:
-        refuse_foreign(direction, ground.source.generator, force=False)
+        refuse_foreign(direction, ground.source.generator)
     return kept
 
 

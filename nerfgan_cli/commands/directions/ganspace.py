@@ -1,15 +1,18 @@
 """`nerfgan directions ganspace`: principal components of w."""
 
+import sys
+from math import ceil
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
 
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.directions import finding as f
 from nerfgan_cli.editing.directions import Direction
 from nerfgan_cli.editing.ganspace import principal_components
 from nerfgan_cli.errors import UsageError
-from nerfgan_cli.generators.codes import sample_codes
+from nerfgan_cli.generators.codes import BATCH, sample_codes
 
 ROUNDING = 1e-6  # of the largest spread; less is none
 
@@ -34,7 +37,11 @@ def command(
     ground = f.open_ground(model, layers, device)
     generator = ground.source.generator
     files = f.wanted(out, component, count, generator.w_dim)
-    found = principal_components(sample_codes(generator, num, seed))
+    batches = sample_codes(generator, num, seed)
+    hidden = not sys.stderr.isatty()
+    found = principal_components(
+        tqdm(batches, total=ceil(num / BATCH), unit="batch", disable=hidden)
+    )
     if not min(found.stds[index] for index in files) > ROUNDING * found.stds[0]:
         raise UsageError(
             f"{num} subjects do not differ in so many ways: give a larger --num, or ask for fewer "

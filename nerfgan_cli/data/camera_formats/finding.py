@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nerfgan_cli.data import labels
-from nerfgan_cli.data.camera_formats import colmap
+from nerfgan_cli.data.camera_formats import colmap, neus
 from nerfgan_cli.data.camera_formats.labels25 import views_of_labels
 from nerfgan_cli.data.camera_formats.matrices import Reading
 from nerfgan_cli.data.camera_formats.middlebury import views_of_parameters
 from nerfgan_cli.data.camera_formats.objects import view_of_object, views_of_objects
-from nerfgan_cli.data.camera_formats.pairs import view_of_text, views_of_arrays
+from nerfgan_cli.data.camera_formats.pairs import load, view_of_text, views_of_arrays
 from nerfgan_cli.data.camera_formats.table import views_of_table
 from nerfgan_cli.data.camera_formats.transforms import views_of_transforms
 from nerfgan_cli.data.storage import Folder, Storage
@@ -109,7 +109,10 @@ def read_one(storage: Storage, name: str, pictures: list[str] | None, reading: R
         views = views_of_table(text(storage, name), reading.preset)
         return Found("yaw and pitch", views, True, angles=True)
     if base.endswith(".npz"):
-        views = views_of_arrays(storage.read(name), pictures, reading)
+        content = load(storage.read(name), ".npz")
+        if neus.is_neus(content):
+            return Found("NeuS", neus.views_of_neus(content), False)
+        views = views_of_arrays(content, pictures, reading)
         return Found("arrays", views, False, settled=False)
     if is_transforms(name):
         return read_transforms(storage, [n for n in storage.names if is_transforms(n)])

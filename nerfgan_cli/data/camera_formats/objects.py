@@ -106,7 +106,8 @@ def view_of_object(name: str, entry: Any, reading: Reading) -> View:
     if isinstance(entry, list):
         flat = numbers(entry, what)
         if len(flat) == LABEL_SIZE:
-            return View(name, flat[:16].reshape(4, 4), flat[16:].reshape(3, 3), Units.sides)
+            pose = to_pose(flat[:16].reshape(4, 4), bool(reading.to_camera), reading.opengl, what)
+            return View(name, pose, flat[16:].reshape(3, 3), Units.sides)
         entry = {"extrinsics": entry}
     if not isinstance(entry, Mapping):
         raise InputError(f"{what} is neither numbers nor an object: {FORMS}.")

@@ -7,6 +7,7 @@
 """
 
 import re
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 from zipfile import BadZipFile
@@ -28,9 +29,10 @@ POSES = ("extrinsics", *TO_CAMERA, *(key for key in (*TO_WORLD, "poses") if key 
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 
 
-def views_of_arrays(data: bytes, pictures: list[str] | None, reading: Reading) -> list[View]:
+def views_of_arrays(
+    content: Mapping[str, Any], pictures: list[str] | None, reading: Reading
+) -> list[View]:
     """All cameras of an .npz; pictures of None are not asked for, and names may stay empty."""
-    content = load(data, ".npz")
     pose_key = next((key for key in POSES if key in content), None)
     k_key = next((key for key in ("intrinsics", "K") if key in content), None)
     if pose_key is None or k_key is None:

@@ -1,0 +1,177 @@
+"""All that `nerfgan bench` tells of one or more generators, measured in one run.
+
+Seconds are taken in turns in this process, memory in a process of its own for each generator.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from nerfgan_cli.bench.growth import BatchGrowth, Growth, at_sides, batch_growth, measure_growth
+from nerfgan_cli.bench.largest import Largest, largest_batch
+from nerfgan_cli.bench.memory import is_told
+from nerfgan_cli.bench.networks import open_network, title, works
+from nerfgan_cli.bench.parts import Counted, count_parts, time_parts
+from nerfgan_cli.bench.probe import Case, Probe, Taken
+from nerfgan_cli.bench.turns import Clock, Spread, spread, take_turns
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.drawing import total_memory
+from nerfgan_cli.generators.precision import set_precision
+
+PATIENCE = 3.0  # seconds that a batch may take on a CPU, where its memory can be extrapolated
+SPARE = 0.8  # of a machine's memory, that a batch may be expected to take
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how often."""
+
+    models: Sequence[str]
+    teacher: str  # whose students presets are
+    batches: Sequence[int]
+    repeats: int
+    warm_up: int
+    limit: int | None  # bytes, within which the largest batch is looked for
+    device: torch.device
+    precision: str
+    options: DrawOptions
+    clock: Clock
+
+
+class Row(NamedTuple):
+    """Of one batch size."""
+
+    batch: int
+    picture: Spread  # seconds of a batch of subjects, each drawn once
+    view: Spread  # seconds of as many views of one subject that is at hand
+    memory: Taken | None  # None: there is not enough, or the system does not tell
+
+    @property
+    def rate(self) -> float:
+        """Pictures per second."""
+        return self.batch / self.picture.median
+
+
+class Measured(NamedTuple):
+    """Of one generator."""
+
+    model: str
+    name: str
+    resolution: int
+    raw_resolution: int
+    rows: list[Row]
+    memory: dict[int, Taken]  # by batch, of all that were drawn in search of the largest too
+    parts: dict[str, Spread]  # seconds of one picture
+    counted: Counted
+    growth: Growth | None  # None: it draws at one resolution, and so does its kind
+    batch_growth: BatchGrowth
+    largest: Largest | None  # None: not looked for
+
+
+@torch.inference_mode()
+def measure(plan: Plan, say: Say) -> list[Measured]:
+    generators = {name: open_network(name, plan.teacher, plan.device) for name in plan.models}
+    branch = plan.options.branch
+    if branch and not any(branch in generator.branches for generator in generators.values()):
+        raise UsageError(
+            f"none of these models has a branch {branch}: leave it out, or measure a Mimic3D."
+        )
+    for generator in generators.values():
+        set_precision(generator, plan.precision, plan.device)
+    seconds = _take_all(generators, plan, say)
+    found = []
+    for model, generator in generators.items():
+        say(f"{title(model)}: parts and growth")
+        parts = time_parts(generator, plan.options, plan.repeats, plan.clock, plan.warm_up)
+        sized = at_sides(generator, plan.options, plan.precision)
+        growth = measure_growth(sized, plan.repeats, plan.clock, plan.warm_up)
+        memory, largest = _memory(model, plan, say)
+        rows = [
+            Row(
+                batch,
+                spread(seconds[batch][model, "picture"]),
+                spread(seconds[batch][model, "view"]),
+                memory.get(batch),
+            )
+            for batch in plan.batches
+        ]
+        found.append(
+            Measured(
+                model,
+                title(model),
+                generator.img_resolution,
+                generator.rays_per_side(plan.options),
+                rows,
+                dict(sorted(memory.items())),
+                parts,
+                count_parts(generator, plan.options),
+                growth,
+                batch_growth(
+                    {row.batch: row.picture.median for row in rows},
+                    {batch: taken.own for batch, taken in memory.items()},
+                ),
+                largest,
+            )
+        )
+    return found
+
+
+def _take_all(
+    generators: dict[str, Generator], plan: Plan, say: Say
+) -> dict[int, dict[tuple[str, str], list[float]]]:
+    """Seconds by batch, then by generator and kind of work."""
+    seconds = {}
+    for batch in plan.batches:
+        say(f"{batch} at once, in turns")
+        drawing = {
+            name: works(generator, batch, plan.options) for name, generator in generators.items()
+        }
+        ways = {(name, what): drawing[name][what] for name in drawing for what in drawing[name]}
+        seconds[batch] = take_turns(ways, plan.repeats, plan.clock, plan.warm_up)
+    return seconds
+
+
+def _memory(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Largest | None]:
+    """Of each batch, and the largest one within the limit; nothing where no system tells."""
+    if not is_told(plan.device):
+        return {}, None
+    case = Case(
+        model,
+        plan.teacher,
+        plan.precision,
+        plan.device.type,
+        torch.get_num_threads(),
+        plan.limit,
+        plan.options.branch,
+    )
+    taken: dict[int, Taken] = {}
+    with Probe(case) as probe:
+
+        def draw(batch: int) -> int | None:
+            say(f"{title(model)}: memory of {batch} at once")
+            found = probe.measure(batch)
+            if found is None:
+                return None
+            taken[batch] = found
+            return found.whole
+
+        sizes = {batch: draw(batch) for batch in plan.batches}
+        if plan.limit is None:
+            return taken, None
+        known = {batch: size for batch, size in sizes.items() if size is not None}
+        room = SPARE * total_memory(plan.device)
+
+        def affordable(batch: int) -> bool:
+            if plan.device.type == "cuda":
+                return True
+            last = max(taken)
+            growth = batch / last
+            return taken[last].seconds * growth < PATIENCE and taken[last].whole * growth < room
+
+        largest = largest_batch(draw, known, plan.limit, affordable)
+    return taken, largest

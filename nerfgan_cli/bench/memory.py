@@ -1,0 +1,55 @@
+"""Memory in use by this process on Linux, or on a GPU: now, and the most since it was asked."""
+
+import ctypes
+import gc
+from collections.abc import Callable
+
+import torch
+
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.metrics.memory import forget_peak, from_proc, peak_memory
+
+MB = 1_000_000
+
+
+def is_told(device: torch.device) -> bool:
+    """Whether this system tells what is in use, and the most since it was asked."""
+    if device.type == "cuda":
+        return True
+    known = device.type == "cpu" and from_proc("self/status", "VmRSS")
+    return bool(known) and forget_peak(device)
+
+
+class Memory:
+    """In bytes."""
+
+    def __init__(self, device: torch.device) -> None:
+        if not is_told(device):
+            raise UsageError("memory on a CPU is measured on Linux only: run this there.")
+        self.device = device
+
+    def used(self) -> int:
+        gc.collect()
+        if self.device.type == "cuda":
+            return torch.cuda.memory_allocated(self.device)
+        ctypes.CDLL(None).malloc_trim(0)
+        return int(from_proc("self/status", "VmRSS").removesuffix("kB")) * 1024
+
+    def reset(self) -> None:
+        forget_peak(self.device)
+
+    def peak(self) -> int:
+        return peak_memory(self.device)
+
+    def reserved(self) -> int:
+        """At its peak: of a GPU what the allocator has taken, else the whole process."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_reserved(self.device)
+        return self.peak()
+
+    def added(self, work: Callable[[], object]) -> int:
+        """What a call adds at its peak."""
+        before = self.used()
+        self.reset()
+        work()
+        return self.peak() - before

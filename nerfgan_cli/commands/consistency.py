@@ -1,0 +1,234 @@
+"""`nerfgan consistency`: whether the views of a subject are views of one scene."""
+
+import sys
+from collections.abc import Sequence
+from math import radians
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from tqdm import tqdm
+
+from nerfgan_cli import __version__
+from nerfgan_cli.commands import options as o
+from nerfgan_cli.commands.counterparts import Model, open_model, open_teacher
+from nerfgan_cli.commands.data.prepare.folder import Like
+from nerfgan_cli.commands.parsing import LARGEST_SEED, parse_file
+from nerfgan_cli.commands.scenes import followed, measure_model, measure_pictures
+from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.files import make_folder
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
+from nerfgan_cli.generators.drawing import Person, choose_batch
+from nerfgan_cli.generators.precision import choose_device, set_precision
+from nerfgan_cli.media import captioned_grid, write_png
+from nerfgan_cli.reconstruction.export import PROTOCOL, RENDERED, score, write_json, write_subject
+from nerfgan_cli.reconstruction.strips import marked, stretched, strip
+from nerfgan_cli.reconstruction.sweep import VIEWS, YAW, draw_sweep, half_depth, sweep
+
+SUBJECTS = 50  # of the published protocol
+FEW = 3  # of a bare call
+ROWS = (0.4, 0.5, 0.6)  # of the picture's height, whose strips are shown
+FRAMES = 128  # of a strip
+
+
+def command(
+    model: o.Model = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Whose depth views are carried along; else ToyHeads' own."
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Judge these pictures of one subject, with cameras."),
+    ] = None,
+    cameras: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Cameras of --images, by name; else its dataset.json."),
+    ] = None,
+    like: Annotated[
+        Like, typer.Option("--like", help="Whose cameras those of --images resemble.")
+    ] = Like.ffhq,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write views and cameras for NeuS and others instead."),
+    ] = None,
+    to_score: Annotated[
+        Path | None,
+        typer.Option(
+            "--score", metavar="DIR", help=f"Score what is in SUBJECT/{RENDERED} of an export."
+        ),
+    ] = None,
+    strips: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw rows of pixels over a sweep of the camera instead."
+        ),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--num",
+            min=1,
+            max=10_000,
+            metavar="N",
+            help=f"Subjects; else {FEW}, or {SUBJECTS} of an export.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", "--seeds", min=0, max=LARGEST_SEED, metavar="N", help="The first."),
+    ] = 0,
+    views: Annotated[
+        int, typer.Option(min=2, max=1000, metavar="N", help="Of each subject, side by side.")
+    ] = VIEWS,
+    side: Annotated[
+        int,
+        typer.Option(min=16, max=512, metavar="N", help="Pixels of the views that become a scene."),
+    ] = 64,
+    what: Annotated[
+        o.Shown, typer.Option("--what", help="The picture, or the one before super-resolution.")
+    ] = o.Shown.image,
+    branch: o.Branch = None,
+    precision: o.Precision = o.PrecisionName.fp32,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE.json", help="What was measured; a picture.")
+    ] = "consistency.json",
+    device: o.Device = o.DeviceName.auto,
+    json: o.Json = False,
+) -> None:
+    """Measures whether views of a subject are views of one scene.
+
+    Thirty views become a scene, a compact one, in seconds; psnr_mv_fast and ssim_mv_fast say how
+    well it explains them, psnr_mv_gain by how much better than a still picture, which explains a
+    head that never turns perfectly. warped_psnr carries one view over to another along a teacher's
+    depth. Only PSNR_mv and SSIM_mv as published need NeuS: --export writes what it reads, --score
+    reads what it rendered.
+    """
+    modes = {"--images": images, "--export": export, "--score": to_score, "--strips": strips}
+    given = [name for name, value in modes.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} ask for different things: give one of them.")
+    if to_score is not None:
+        score_export(to_score, json)
+        return
+    if images is not None:
+        path = parse_file(out, ".json")
+        measure_pictures(images, cameras, like.value, side, path, json)
+        return
+    path = parse_file(strips or out, ".png" if strips else ".json")
+    place = choose_device(device.value)
+    judged = open_model(model, place)
+    set_precision(judged.generator, precision.value, place)
+    options = choose_options(judged, what, branch)
+    if strips is not None:
+        draw_strips(judged, open_other(judged, teacher, place), seed, options, path, json)
+    elif export is not None:
+        export_views(judged, range(seed, seed + (number or SUBJECTS)), views, options, export, json)
+    else:
+        other = open_other(judged, teacher, place)
+        subjects = range(seed, seed + (number or FEW))
+        measure_model(judged, other, subjects, views, side, options, path, json)
+
+
+def open_other(judged: Model, teacher: str | None, place: torch.device) -> Model | None:
+    """The teacher of a student; a volumetric model is its own."""
+    return None if judged.generator.has_depth else open_teacher(judged, teacher, place)
+
+
+def choose_options(judged: Model, what: o.Shown, branch: o.BranchName | None) -> DrawOptions:
+    if what is o.Shown.depth:
+        raise UsageError("distances are not judged: use --what image or raw.")
+    if branch is not None and branch.value not in judged.generator.branches:
+        raise UsageError(f"{judged.name} has no branch {branch.value}: leave --branch out.")
+    return DrawOptions(raw_only=what is o.Shown.raw, branch=branch and branch.value)
+
+
+def export_views(
+    judged: Model,
+    seeds: Sequence[int],
+    views: int,
+    options: DrawOptions,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    generator = judged.generator
+    preset = generator.camera_preset
+    cameras = sweep(preset, views)
+    make_folder(folder)
+    if any(folder.iterdir()):
+        raise InputError(f"{folder} has files already: choose another folder, or empty it.")
+    for seed in followed(seeds, "subject"):
+        pictures = draw_sweep(generator, Person(seed), cameras, choose_batch(generator), options)
+        write_subject(folder / f"{seed:06d}", pictures, cameras, half_depth(preset))
+    protocol = {
+        "nerfgan": __version__,
+        "model": judged.name,
+        "seeds": list(seeds),
+        "views": views,
+        "yaw_rad": YAW,
+        "what": "raw" if options.raw_only else "image",
+        "branch": options.branch or generator.branch,
+        "protocol": "GRAM-HD's, as Mimic3D follows it: 50 subjects, 30 yaws, no masks",
+    }
+    write_json(protocol, folder / PROTOCOL)  # last: without it nothing is scored
+    text = (
+        f"wrote {o.counted(len(seeds), 'subject')} of {views} views to {folder}: let NeuS "
+        f"reconstruct each, put its renderings of the same views into SUBJECT/{RENDERED}, then "
+        f"nerfgan consistency --score {folder}"
+    )
+    o.print_result(protocol | {"folder": str(folder)}, text, as_json)
+
+
+def score_export(folder: Path, as_json: bool) -> None:
+    scores = list(score(folder))
+    if not scores:
+        raise InputError(f"{folder} has no subjects: give the folder that --export wrote.")
+    means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("psnr", "ssim")}
+    result = {
+        "folder": str(folder),
+        "psnr_mv": means["psnr"],
+        "ssim_mv": means["ssim"],
+        "subjects": [one._asdict() for one in scores],
+    }
+    text = (
+        f"{o.counted(len(scores), 'subject')}: PSNR_mv {means['psnr']:.2f} dB, "
+        f"SSIM_mv {means['ssim']:.4f}"
+    )
+    if len(scores) != SUBJECTS:
+        text += f" (as published they are of {SUBJECTS} subjects)"
+    o.print_result(result, text, as_json)
+
+
+def draw_strips(
+    judged: Model,
+    teacher: Model | None,
+    seed: int,
+    options: DrawOptions,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Of the model, and of its teacher beside it."""
+    cells, captions = [], []
+    shown = [(judged, options)] + ([] if teacher is None else [(teacher, DEFAULT_OPTIONS)])
+    for model, drawn in shown:
+        generator = model.generator
+        cameras = sweep(generator.camera_preset, FRAMES, radians(30))
+        with tqdm(total=FRAMES, unit="view", disable=not sys.stderr.isatty()) as bar:
+            pictures = []
+            for picture in draw_sweep(
+                generator, Person(seed), cameras, choose_batch(generator), drawn
+            ):
+                pictures.append(picture)
+                bar.update()
+        rows = [round(share * (len(pictures[0]) - 1)) for share in ROWS]
+        cells += [marked(pictures[FRAMES // 2], rows), *(strip(pictures, row) for row in rows)]
+        captions += [Path(model.name).stem, *(f"row {row}" for row in rows)]
+    size = max(cell.shape[1] for cell in cells)
+    cells = [stretched(cell, size) for cell in cells]
+    write_png(captioned_grid(cells, captions, 1 + len(ROWS)), out)
+    result = {"model": judged.name, "seed": seed, "frames": FRAMES, "file": str(out)}
+    o.print_result(result, f"wrote {out}: rows of pixels, time runs downwards", as_json)

@@ -1,0 +1,192 @@
+"""Networks whose features stand for pictures in FID, KID and the like.
+
+    inception      that of 2015, by which the papers measure; torch-fidelity has it, with the
+                   resizing of TensorFlow 1 to the last bit
+    discriminator  spatial means of a discriminator's last features: no download for models of
+                   ToyHeads. It is a judge in its own cause where a model was trained with it
+    squeezenet     spatial means of SqueezeNet's last features
+
+Only numbers of the same extractor can be compared, so its name is in theirs.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nerfgan_cli.checkpoints.conversion import sha256_of
+from nerfgan_cli.checkpoints.format import load_network
+from nerfgan_cli.checkpoints.measuring import IMAGENET, INCEPTION
+from nerfgan_cli.checkpoints.published import Published, find, find_or_fetch
+from nerfgan_cli.checkpoints.zoo import find_model, weights_folder
+from nerfgan_cli.errors import UsageError, WeightsError
+from nerfgan_cli.evaluation.metric import MissingWeights, Setting
+from nerfgan_cli.inversion.distances import BUNDLED_DISCRIMINATOR, is_of_toyheads
+from nerfgan_cli.losses.imagenet import read_tensors
+from nerfgan_cli.nn.discriminators import SingleDiscriminator
+from nerfgan_cli.ops.resize import resize
+
+IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+EXCEPT = "--extractor discriminator needs no download for models of ToyHeads"
+
+
+class Extractor(NamedTuple):
+    name: str
+    checksum: str  # of its weights
+    network: Callable[[Tensor], Tensor]  # uint8 [B, 3, H, W] -> [B, D]
+    device: torch.device
+
+    @torch.inference_mode()
+    def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:  # [B, H, W, 3]
+        pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
+        return self.network(pixels).float().cpu().numpy()
+
+
+def open_inception(file: Path, device: torch.device) -> Extractor:
+    """The file is a plain state dict; it is read by torch's reader that runs no code."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    safe = BytesIO()  # torch-fidelity reads with the other reader
+    torch.save(read_tensors(file), safe)
+    safe.seek(0)
+    try:
+        network = FeatureExtractorInceptionV3("inception", ["2048"], safe).to(device)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{file} is not the Inception of 2015: give {INCEPTION.name}, or {EXCEPT}."
+        ) from error
+    return Extractor("inception", sha256_of(file), lambda pixels: network(pixels)[0], device)
+
+
+def open_squeezenet(file: Path, device: torch.device) -> Extractor:
+    from torchvision.models import squeezenet1_1
+
+    network: nn.Module = squeezenet1_1(weights=None).features
+    tensors = {
+        name.removeprefix("features."): tensor
+        for name, tensor in read_tensors(file).items()
+        if name.startswith("features.")
+    }
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{file} is no SqueezeNet 1.1: give torchvision's file of it."
+        ) from error
+    network.to(device).eval().requires_grad_(False)
+    mean, spread = (
+        torch.tensor(numbers, device=device)[:, None, None]
+        for numbers in (IMAGENET_MEAN, IMAGENET_SPREAD)
+    )
+
+    def features(pixels: Tensor) -> Tensor:
+        found: Tensor = network((pixels.float() / 255 - mean) / spread)
+        return found.mean(dim=(2, 3))
+
+    return Extractor("squeezenet", sha256_of(file), features, device)
+
+
+def open_discriminator(file: Path, device: torch.device) -> Extractor:
+    network = load_network(file, device)
+    if not isinstance(network, SingleDiscriminator):
+        raise WeightsError(f"{file} is no discriminator: give one, or another extractor.")
+    return Extractor(
+        "discriminator", sha256_of(file), lambda pixels: judge(network, pixels), device
+    )
+
+
+def judge(network: SingleDiscriminator, pixels: Tensor) -> Tensor:  # uint8 -> [B, C]
+    """A dual discriminator sees the picture in both places, as in `DiscriminatorDistance`."""
+    picture = resize(pixels.float() / 127.5 - 1, network.config.img_resolution)
+    *_, last = network.features(picture, picture)
+    return last.float().mean(dim=(2, 3))
+
+
+class Kind(NamedTuple):
+    """An extractor by name: where its weights may be, and how they are opened."""
+
+    option: str  # of the command line, for a file
+    file: Callable[[Setting], Path | None]  # the one that was given, or that lies ready
+    published: Published | None  # None: not to be fetched
+    open: Callable[[Path, torch.device], Extractor]
+
+
+def _inception_file(setting: Setting) -> Path | None:
+    return setting.networks.inception or find(INCEPTION)
+
+
+def _squeezenet_file(setting: Setting) -> Path | None:
+    return setting.networks.backbone or find(IMAGENET["squeeze"])
+
+
+def _discriminator_file(setting: Setting) -> Path | None:
+    if setting.networks.discriminator is not None:
+        return find_model(setting.networks.discriminator)
+    known = setting.generator is not None and is_of_toyheads(setting.generator)
+    of_toyheads = setting.data is not None and setting.data.name == "toyheads"
+    return find_model(BUNDLED_DISCRIMINATOR) if known or of_toyheads else None
+
+
+EXTRACTORS = {
+    "inception": Kind("--inception", _inception_file, INCEPTION, open_inception),
+    "discriminator": Kind("--discriminator", _discriminator_file, None, open_discriminator),
+    "squeezenet": Kind("--backbone", _squeezenet_file, IMAGENET["squeeze"], open_squeezenet),
+}
+
+
+def choose_extractors(setting: Setting) -> list[str]:
+    """Those asked for; else those that lie ready, of which a CPU has time for the first."""
+    if setting.networks.extractors is not None:
+        return list(setting.networks.extractors)
+    ready = [name for name in ("discriminator", "inception") if EXTRACTORS[name].file(setting)]
+    return ready[:1] if setting.device.type == "cpu" else ready
+
+
+def find_obstacle(setting: Setting) -> str | None:
+    """Why there is no extractor; what was asked for by name is fetched when it is used."""
+    for name in setting.networks.extractors or ():
+        kind = EXTRACTORS.get(name)
+        if kind is None:
+            raise UsageError(f"unknown extractor {name!r}: use one of {', '.join(EXTRACTORS)}.")
+        if kind.file(setting) is None and kind.published is None:
+            return f"no {name} is known for this model: give one with {kind.option}"
+    return None if choose_extractors(setting) else missing_inception()
+
+
+def find_omission(setting: Setting) -> str | None:
+    """Why numbers as the papers have them are not among those that nobody asked for by name."""
+    if setting.networks.extractors is not None or "inception" in choose_extractors(setting):
+        return None
+    if _inception_file(setting) is None:
+        return missing_inception()
+    return "it takes a CPU minutes: ask for it with --extractor inception"
+
+
+def missing_inception() -> MissingWeights:
+    return MissingWeights(
+        "it needs the Inception network of 2015 (95.6 MB, Apache-2.0), which is not installed: "
+        f"fetch it with nerfgan weights get inception, put {INCEPTION.name} (SHA-256 "
+        f"{INCEPTION.sha256[:8]}…) into {weights_folder()}, or give --inception FILE"
+    )
+
+
+def open_extractors(setting: Setting) -> list[Extractor]:
+    """Ready to be used; the first process fetches what is missing, the others wait."""
+    return [open_extractor(name, setting) for name in choose_extractors(setting)]
+
+
+def open_extractor(name: str, setting: Setting) -> Extractor:
+    kind = EXTRACTORS[name]
+    file = kind.file(setting)
+    if file is None:
+        assert kind.published is not None  # else `find_obstacle` has told
+        if setting.world.first:
+            find_or_fetch(kind.published, EXCEPT)
+        setting.world.gather(None)
+        file = find_or_fetch(kind.published, EXCEPT)
+    return kind.open(file, setting.device)

@@ -1,0 +1,66 @@
+"""Who looks at heads for pose, identity and landmarks.
+
+ToyHeads are read by the small network that comes with nerfgan; faces by an InsightFace pack, and by
+ONNX networks that a user names for one of the three.
+"""
+
+from functools import lru_cache
+
+from nerfgan_cli.errors import WeightsError
+from nerfgan_cli.evaluation.looks import FaceReader
+from nerfgan_cli.evaluation.metric import MissingWeights, Networks, Setting
+from nerfgan_cli.evaluation.pack_faces import PackFaces, pack_folder
+from nerfgan_cli.evaluation.toy_faces import open_toy_faces
+from nerfgan_cli.faces.detector import LICENCE, PACKS
+from nerfgan_cli.inversion.distances import is_of_toyheads
+
+FACES = "ffhq"  # the cameras of faces
+
+
+def find_face_obstacle(setting: Setting, what: str) -> str | None:
+    """Why nobody here can look at these heads for what is asked; None: somebody can."""
+    generator, networks = setting.generator, setting.networks
+    if generator is not None and generator.camera_preset != FACES:
+        return "nobody estimates it of cats and cars: evaluate a model of faces"
+    if draws_toyheads(setting):
+        return None
+    folder = pack_folder(networks.pack)
+    if not folder.is_dir():
+        return MissingWeights(
+            f"the InsightFace pack {folder.name} is not here: unpack {PACKS}/{folder.name}.zip "
+            f"into {folder} ({LICENCE}), or give another with --pack; of ToyHeads, add --data "
+            "toyheads"
+        )
+    try:
+        sources = open_reader(setting).sources
+    except WeightsError as error:
+        return MissingWeights(str(error).rstrip("."))
+    if what not in sources:
+        option = f"--{what.removesuffix('s')}-network"
+        return MissingWeights(f"the pack {folder.name} has no network for it: give {option}")
+    return None
+
+
+def draws_toyheads(setting: Setting) -> bool:
+    """Known by the data, or by the latents of the model or of its teacher.
+
+    Networks that a user names always come first.
+    """
+    networks = setting.networks
+    if any((networks.pack, networks.pose, networks.identity, networks.landmarks)):
+        return False
+    if setting.data is not None and setting.data.name == "toyheads":
+        return True
+    models = (setting.generator, setting.teacher)
+    return any(is_of_toyheads(model) for model in models if model is not None)
+
+
+def open_reader(setting: Setting) -> FaceReader:
+    if draws_toyheads(setting):
+        return open_toy_faces(setting.device)
+    return _open_pack(setting.networks)
+
+
+@lru_cache(maxsize=1)
+def _open_pack(networks: Networks) -> PackFaces:
+    return PackFaces(networks)

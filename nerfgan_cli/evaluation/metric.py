@@ -1,0 +1,89 @@
+"""What a metric is given and what it answers: the joint between `nerfgan eval` and each metric.
+
+A metric of `table.METRICS` is asked first whether it can be computed here, then to measure. It
+draws its pictures with `samples.py`, which makes them depend on (seed, index) alone; so batch size,
+order and number of processes change nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+import torch
+
+from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.training.distributed import World
+
+Progress: TypeAlias = Callable[[str, int, int], None]  # what, how many done, of how many
+
+LOWER, HIGHER = "lower", "higher"
+
+
+class Value(NamedTuple):
+    """One number, and all that it depends on."""
+
+    name: str  # with its N and network: "fid2k:discriminator", "pose:toyheads", "psnr_raw"
+    value: float
+    error: float | None  # standard error, where there is one
+    unit: str  # "dB", "rad²", "" …
+    better: str  # LOWER or HIGHER
+    protocol: dict[str, object]  # plain data: N, cameras, extractor and its checksum, faces found …
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Trained networks that look at pictures, as the user chose them; None: what is at hand."""
+
+    extractors: tuple[str, ...] | None = None  # of FID and KID: keys of `extractors.EXTRACTORS`
+    inception: Path | None = None  # file of the Inception of 2015
+    discriminator: str | None = None  # a model whose features serve as an extractor
+    backbone: Path | None = None  # file of SqueezeNet, as an extractor
+    lpips: str = "alex"  # network below LPIPS: alex, vgg or squeeze
+    lpips_weights: Path | None = None  # file of that network
+    pack: str | None = None  # of InsightFace, a name or a folder
+    pose: Path | None = None  # ONNX
+    identity: Path | None = None  # ONNX
+    landmarks: Path | None = None  # ONNX
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who is judged, against what, and how."""
+
+    name: str  # of who is judged
+    generator: Generator | None  # None: the pictures of `images`, made elsewhere, are judged
+    images: ImageSet | None  # cameras may be missing: their labels are then NaN
+    teacher: Generator | None
+    data: ImageSet | None  # real pictures with cameras
+    number: int | None  # of pictures, as asked for; None: the metric's own for a bare `eval`
+    seed: int
+    batch: int | None  # None: what fits
+    world: World  # device and processes
+    cache: Path  # folder of what can be used again
+    progress: Progress
+    networks: Networks = field(default_factory=Networks)
+
+    @property
+    def device(self) -> torch.device:
+        return self.world.device
+
+
+class MissingWeights(str):
+    """An obstacle that is a file of weights that is not here."""
+
+    __slots__ = ()
+
+
+class Metric(Protocol):
+    """One entry of `table.METRICS`. `name` is what `--metrics` calls it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def obstacle(self, setting: Setting) -> str | None:
+        """Why it cannot be computed here, ending with what enables it; None: it can."""
+
+    def measure(self, setting: Setting) -> list[Value]:
+        """In all processes at once; each gives the same values."""

@@ -1,0 +1,159 @@
+"""The pictures that are judged: sample `index` of a seed is always the same.
+
+A sample's latent is that of the seed `index` in every other command (further seeds of evaluation
+begin `SEEDS_APART` later), and its camera is drawn for (seed, index). Truncation is 1, noise
+images are the constant ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.evaluation.metric import Setting
+from nerfgan_cli.generators.contract import Generator, Rendering
+from nerfgan_cli.generators.drawing import choose_batch, latent
+from nerfgan_cli.media import to_pixels
+from nerfgan_cli.training.distributed import World
+from nerfgan_cli.training.randomness import key, keyed
+from nerfgan_cli.training.viewpoints import USUAL, spread_cameras
+
+SEEDS_APART = 1 << 20  # samples of one seed; more would be those of the next
+LARGEST_SEED = 4095  # so that latents have seeds of 32 bits
+
+Indices = NDArray[np.int64]  # [B]
+
+
+class Sample(NamedTuple):
+    """Some pictures."""
+
+    indices: Indices  # [B]
+    cameras: Camera | None  # B, on the CPU; None: nobody knows them
+    pictures: NDArray[np.uint8]  # [B, H, W, 3]
+
+
+def own_share(world: World, count: int) -> Indices:
+    """The samples that this process draws: every so many."""
+    return np.arange(world.rank, count, world.size)
+
+
+def gather(world: World, indices: Indices, rows: NDArray[Any]) -> NDArray[Any]:
+    """What all processes found for their shares, in the order of the indices."""
+    parts = world.gather((indices, rows))
+    order = np.argsort(np.concatenate([own for own, _ in parts]))
+    everything: NDArray[Any] = np.concatenate([found for _, found in parts])[order]
+    return everything
+
+
+def draw_samples(setting: Setting, count: int, frontal: bool = False) -> Iterator[Sample]:
+    """This process's share of the first `count` samples; see `draw_indices`."""
+    return draw_indices(setting, own_share(setting.world, count), frontal)
+
+
+def draw_indices(
+    setting: Setting,
+    indices: Indices,
+    frontal: bool = False,  # the mapping network sees the frontal camera and not the picture's own
+) -> Iterator[Sample]:
+    """The final pictures of who is judged, in batches."""
+    if setting.generator is None:
+        yield from read_indices(setting, indices)
+        return
+    for some in batches(setting, indices):
+        cameras = cameras_for(setting, some)
+        drawn = render(setting.generator, setting.seed, some, cameras, frontal)
+        yield Sample(some, cameras, to_pixels(drawn.image))
+
+
+@torch.inference_mode()
+def render(
+    generator: Generator, seed: int, indices: Indices, cameras: Camera, frontal: bool = False
+) -> Rendering:
+    """Samples as a generator draws them."""
+    device = generator.latent_space().w_avg.device
+    z = latents(generator, seed, indices).to(device)
+    front = PRESETS[generator.camera_preset].frontal()
+    ws = generator.mapping(z, (front if frontal else cameras).to(device))
+    return generator.synthesis(ws, cameras.to(device))
+
+
+def latents(generator: Generator, seed: int, indices: Indices) -> torch.Tensor:  # [B, z_dim]
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"a seed of {seed} is out of range: use 0 to {LARGEST_SEED}.")
+    if len(indices) and indices.max() >= SEEDS_APART:
+        raise UsageError(f"{indices.max() + 1} samples are too many: use at most {SEEDS_APART}.")
+    numbers = seed * SEEDS_APART + indices
+    return torch.cat([latent(int(number), generator.z_dim) for number in numbers]).float()
+
+
+def cameras_for(setting: Setting, indices: Indices) -> Camera:
+    """Of the data, drawn with replacement; without data, of the domain's published spread."""
+    if setting.data is not None:
+        numbers = [key(setting.seed, "evaluation camera", int(index)) for index in indices]
+        rows = np.asarray(numbers, dtype=np.int64) % len(setting.data)
+        return Camera.from_label(setting.data.labels(rows))
+    assert setting.generator is not None
+    name = setting.generator.camera_preset
+    draw = spread_cameras(PRESETS[name], USUAL[name])
+    draws = (keyed("cpu", setting.seed, "evaluation camera", int(index)) for index in indices)
+    return Camera.cat([draw(1, numbers) for numbers in draws])
+
+
+def cameras_name(setting: Setting) -> str:
+    """Where the cameras come from, for the protocol."""
+    if setting.generator is None:
+        return "of the pictures"
+    if setting.data is not None:
+        return f"of {setting.data.name}"
+    spread = USUAL[setting.generator.camera_preset]
+    kind = "uniform" if spread.uniform else "Gaussian"
+    return f"{kind}, yaw {spread.yaw:g}, pitch {spread.pitch:g} rad"
+
+
+def batches(setting: Setting, indices: Indices) -> Sequence[Indices]:
+    """Parts that are drawn at once."""
+    size = setting.batch
+    if size is None:
+        size = 16 if setting.generator is None else choose_batch(setting.generator)
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def read_indices(setting: Setting, indices: Indices) -> Iterator[Sample]:
+    """Pictures that were made elsewhere."""
+    images = setting.images
+    assert images is not None
+    if len(indices) and indices.max() >= len(images):
+        raise InputError(f"{images.name} has {len(images)} pictures: ask for no more with --num.")
+    for some in batches(setting, indices):
+        items = [images[int(index)] for index in some]
+        pictures = torch.stack([item.image for item in items]).permute(0, 2, 3, 1).numpy()
+        labels = torch.stack([item.label for item in items])
+        known = bool(labels.isfinite().all())
+        yield Sample(some, Camera.from_label(labels) if known else None, pictures)
+
+
+def available(setting: Setting, wanted: int) -> int:
+    """How many samples a metric gets that would like `wanted` for a bare evaluation."""
+    count = wanted if setting.number is None else setting.number
+    return count if setting.images is None else min(count, len(setting.images))
+
+
+def short(count: int) -> str:
+    """2000 as "2k", as the papers write it in the names of metrics."""
+    return f"{count // 1000}k" if count >= 1000 and count % 1000 == 0 else str(count)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode()
+def heeds_conditioning(generator: Generator) -> bool:
+    """Whether its mapping network listens to the camera at all."""
+    device = generator.latent_space().w_avg.device
+    preset = PRESETS[generator.camera_preset]
+    z = latent(0, generator.z_dim).float().to(device)
+    first, second = (generator.mapping(z, preset.at(yaw).to(device)) for yaw in (0.0, 0.3))
+    return not torch.equal(first, second)

@@ -1,0 +1,134 @@
+"""Pose accuracy, identity and landmark consistency: table 2 (metrics.md 4 to 6).
+
+    pose       whether a head is seen from where the camera stands
+    identity   whether it is still the same head, as from the front
+    landmarks  whether its points are still where they were on it
+
+They belong together: a head that never turns keeps its identity and its landmarks, and has no pose.
+One pass draws each head from its own camera and from the front.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nerfgan_cli.errors import InputError
+from nerfgan_cli.evaluation.faces import find_face_obstacle, open_reader
+from nerfgan_cli.evaluation.looks import (
+    IDENTITY,
+    LANDMARKS,
+    POSE,
+    Array,
+    FaceReader,
+    Looks,
+    distance_of_eyes,
+    standard_error,
+)
+from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Metric, Setting, Value
+from nerfgan_cli.evaluation.pose import measure_pose
+from nerfgan_cli.evaluation.samples import available, cameras_name, short
+from nerfgan_cli.evaluation.sittings import look_at_heads, of_teacher, own_and_front
+from nerfgan_cli.metrics.identity import cosines
+from nerfgan_cli.metrics.landmarks import landmark_errors
+
+QUICK = 200  # heads of a bare evaluation; EG3D's protocol has 1024
+
+
+@dataclass(frozen=True)
+class Turning:
+    """One of the three."""
+
+    name: str
+    values: Callable[[Setting, FaceReader, int], list[Value]]
+
+    def obstacle(self, setting: Setting) -> str | None:
+        images = setting.images
+        if setting.generator is None and self.name != POSE:
+            return "it compares views of the same head: give a --model, not pictures"
+        if images is not None and not images.labels(np.arange(len(images))).isfinite().all():
+            return "nobody knows the cameras of these pictures: name their table with --cameras"
+        return find_face_obstacle(setting, self.name)
+
+    def measure(self, setting: Setting) -> list[Value]:
+        return self.values(setting, open_reader(setting), available(setting, QUICK))
+
+
+def measure_identity(setting: Setting, reader: FaceReader, count: int) -> list[Value]:
+    """Mean cosine between a view and the one from the front."""
+
+    def compare(view: Looks, front: Looks) -> Array:
+        return cosines(view.codes, front.codes)
+
+    found, protocol = compare_to_front(setting, reader, count, IDENTITY, compare)
+    name = f"{IDENTITY}{short(count)}:{reader.sources[IDENTITY].name}"
+    return [Value(name, float(found.mean()), standard_error(found), "", HIGHER, protocol)]
+
+
+def measure_landmarks(setting: Setting, reader: FaceReader, count: int) -> list[Value]:
+    """What is left between the points of a view and of the front, laid on each other."""
+
+    def compare(view: Looks, front: Looks) -> Array:
+        return landmark_errors(view.points, front.points, distance_of_eyes(reader, front.points))
+
+    found, protocol = compare_to_front(setting, reader, count, LANDMARKS, compare)
+    protocol |= {"alignment": "similarity", "unit": "distance between the eyes, from the front"}
+    name = f"{short(count)}:{reader.sources[LANDMARKS].name}"
+    mean = float(found.mean())
+    return [
+        Value(f"{LANDMARKS}{name}", mean, standard_error(found), "eyes²", LOWER, protocol),
+        Value(f"{LANDMARKS}_root{name}", mean**0.5, None, "eyes", LOWER, protocol),
+    ]
+
+
+def compare_to_front(
+    setting: Setting,
+    reader: FaceReader,
+    count: int,
+    what: str,  # a key of the reader's sources
+    compare: Callable[[Looks, Looks], Array],  # views, fronts -> one number each
+) -> tuple[Array, dict[str, object]]:
+    """Of the heads that were found in both pictures, and of the teacher's for comparison."""
+    protocol: dict[str, object] = {
+        "heads": count,
+        "network": reader.sources[what].name,
+        "network_sha256": reader.sources[what].sha256,
+        "views": "own camera against the front",
+        "cameras": cameras_name(setting),
+        "conditioning": "frontal",
+        "truncation": 1.0,
+        "noise": "const",
+    }
+    found, lost = _compare(setting, reader, count, compare)
+    protocol |= {"no_face": lost}
+    if setting.teacher is not None:
+        theirs, _ = _compare(of_teacher(setting), reader, count, compare)
+        protocol |= {"teacher": float(theirs.mean())}
+    return found, protocol
+
+
+def _compare(
+    setting: Setting, reader: FaceReader, count: int, compare: Callable[[Looks, Looks], Array]
+) -> tuple[Array, float]:  # numbers of those found; the rate of the others
+    view, front = look_at_heads(setting, reader, own_and_front(setting), count)
+    both = view.found & front.found
+    if not both.any():
+        raise InputError(
+            f"no face was found in any of {count} heads: take a model of faces, or other networks."
+        )
+    return compare(view.of(both), front.of(both)), float(1 - both.mean())
+
+
+TURNING = [
+    Turning(POSE, measure_pose),
+    Turning(IDENTITY, measure_identity),
+    Turning(LANDMARKS, measure_landmarks),
+]
+
+
+def with_companions(setting: Setting, metrics: Sequence[Metric]) -> list[Metric]:
+    """With any of the three all that can be measured of them: one alone would deceive."""
+    names = {metric.name for metric in metrics}
+    three = TURNING if names & {metric.name for metric in TURNING} else []
+    others = [metric for metric in three if metric.name not in names]
+    return [*metrics, *(metric for metric in others if metric.obstacle(setting) is None)]

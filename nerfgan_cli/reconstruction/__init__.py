@@ -1,0 +1,1 @@
+"""Views of one subject as evidence of one scene: made of them, exported, laid in strips."""

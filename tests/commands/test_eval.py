@@ -1,0 +1,318 @@
+"""`nerfgan eval`, with networks that draw in no time: numbers, names, faults, comparisons."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import archive, labels_at, noise, png, write_zip
+from distill_case import save_teacher
+from PIL import Image
+
+from nerfgan_cli.evaluation import rows
+from nerfgan_cli.evaluation.table import METRICS
+
+DISTANCES = "fid,kid,fid3d"
+ALL = f"{DISTANCES},psnr,ssim"
+
+
+@pytest.fixture(autouse=True)
+def without_weights(monkeypatch, tmp_path):
+    """No network of anybody else is installed; the sheet is small."""
+    for name in ("NERFGAN_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setattr("nerfgan_cli.evaluation.figures.SUBJECTS", 1)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Real pictures of the size that the models draw."""
+    return archive(tmp_path_factory.mktemp("real") / "real.zip", count=9, side=64)
+
+
+@pytest.fixture
+def evaluate(nerfgan, models, real, tmp_path):
+    """Evaluates the tiny student; later words win."""
+
+    def run(*more):
+        return nerfgan(
+            "eval",
+            *("--model", models.student, "--teacher", models.teacher),
+            *("--data", real, "--discriminator", models.critic),
+            *("--cache", tmp_path / "cache", "-o", tmp_path / "out", *more),
+        )
+
+    return run
+
+
+@pytest.fixture
+def judge(nerfgan, models, real, tmp_path):
+    """Judges pictures."""
+
+    def run(images, *more):
+        return nerfgan(
+            *("eval", "--images", images, "--data", real),
+            *("--discriminator", models.critic, "--extractor", "discriminator"),
+            *("--cache", tmp_path / "cache", "-o", tmp_path / "judged", *more),
+        )
+
+    return run
+
+
+def values(folder: Path) -> dict[str, float]:
+    report = json.loads((folder / "eval.json").read_text())
+    return {value["name"]: value["value"] for value in report["values"]}
+
+
+def test_each_number_says_what_it_is_of(evaluate, tmp_path):
+    done = evaluate("--metrics", ALL, "--num", 5)
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "out" / "eval.json").read_text())
+    protocols = {value["name"]: value["protocol"] for value in report["values"]}
+    assert list(protocols) == [
+        *("fid5_full:discriminator", "kid5_full:discriminator", "fid3d5_full:discriminator"),
+        *("psnr5", "psnr_raw5", "ssim5"),
+    ]
+    fid = protocols["fid5_full:discriminator"]
+    assert (fid["generated"], fid["real"], fid["cameras"]) == (5, 9, "of real")
+    assert len(fid["extractor_sha256"]) == 64
+    assert "singular" in fid["note"]
+    assert protocols["kid5_full:discriminator"]["subset_size"] == 5
+    assert protocols["psnr5"]["psnr_of_mean_error"] <= values(tmp_path / "out")["psnr5"]
+    assert report["seed"] == 0
+    assert report["teacher"].endswith("teacher.safetensors")
+    skipped = {entry["metric"]: entry["reason"] for entry in report["skipped"]}
+    assert (
+        "nerfgan weights get inception" in skipped["fid:inception, fid3d:inception, kid:inception"]
+    )
+    lines = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["metric"] for line in lines] == ALL.split(",")
+    times = [json.loads(line)["total_time"] for line in lines]
+    assert sum(times) == pytest.approx(report["seconds"], abs=0.1)
+    assert "fid5_full:discriminator ↓" in (tmp_path / "out" / "table.txt").read_text()
+    assert "psnr5 dB ↑" in done.out
+    assert Image.open(tmp_path / "out" / "poses.png").width > 7 * 64
+
+
+def test_a_bare_word_measures_what_it_can(evaluate, monkeypatch, tmp_path):
+    kept = {name: METRICS[name] for name in ("fid", "psnr", "lpips")}
+    monkeypatch.setattr("nerfgan_cli.commands.evaluating.METRICS", kept)
+    monkeypatch.setattr("nerfgan_cli.evaluation.distances.QUICK", 4)
+    monkeypatch.setattr("nerfgan_cli.evaluation.distances.QUICK_REAL", 6)
+    monkeypatch.setattr("nerfgan_cli.evaluation.likeness.QUICK", 3)
+    done = evaluate()
+    assert done.code == 0, done.err
+    assert list(values(tmp_path / "out")) == ["fid4:discriminator", "psnr3", "psnr_raw3"]
+    assert "nerfgan weights get alex" in done.out
+    assert "nerfgan weights get inception" in done.out
+
+
+def test_batch_size_changes_nothing_and_the_seed_does(evaluate, tmp_path):
+    found = []
+    for number, more in enumerate((["--batch", 1], ["--batch", 5], ["--seed", 1])):
+        out = tmp_path / str(number)
+        done = evaluate("--metrics", ALL, "--num", 5, "-o", out, "--cache", out / "cache", *more)
+        assert done.code == 0, done.err
+        found.append(values(out))
+    for name, value in found[0].items():  # up to a pixel that is rounded the other way
+        assert found[1][name] == pytest.approx(value, rel=1e-5), name
+        assert found[2][name] != pytest.approx(value, rel=1e-4), name
+
+
+def test_conditioning_is_what_fid3d_fixes(evaluate, tmp_path):
+    assert evaluate("--metrics", "fid,fid3d", "--num", 5).code == 0
+    found = values(tmp_path / "out")
+    assert found["fid5_full:discriminator"] != found["fid3d5_full:discriminator"]
+
+
+def test_interrupted_it_goes_on(evaluate, monkeypatch, tmp_path):
+    from nerfgan_cli.evaluation import features
+
+    monkeypatch.setattr(rows, "PART", 2)
+    drawn = []
+    draw = features.draw_indices
+
+    def interrupted(setting, indices, frontal):
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+        drawn.append(indices.tolist())
+        return draw(setting, indices, frontal)
+
+    monkeypatch.setattr(features, "draw_indices", interrupted)
+    assert evaluate("--metrics", "fid", "--num", 5).code == 130
+    monkeypatch.setattr(
+        features, "draw_indices", lambda *a: drawn.append(a[1].tolist()) or draw(*a)
+    )
+    assert evaluate("--metrics", "fid", "--num", 5).code == 0
+    assert drawn == [[0, 1], [2, 3], [4]]
+    again = values(tmp_path / "out")
+    assert evaluate("--metrics", "fid", "--num", 5, "--cache", tmp_path / "other").code == 0
+    assert values(tmp_path / "out") == again
+
+
+def test_a_damaged_entry_of_the_cache_is_made_again(evaluate, tmp_path):
+    assert evaluate("--metrics", "fid", "--num", 5).code == 0
+    before = values(tmp_path / "out")
+    parts = sorted((tmp_path / "cache").rglob("*.npy"))
+    assert len(parts) == 4  # features and their statistics, real and generated
+    for index, part in enumerate(parts):
+        content = part.read_bytes()
+        part.write_bytes(content[:-9] + b"surprises" * (index % 2))
+    done = evaluate("--metrics", "fid", "--num", 5)
+    assert done.code == 0
+    assert done.err.count("is damaged: it is made again") == 4
+    assert values(tmp_path / "out") == before
+
+
+def test_identical_sets(judge, real, tmp_path):
+    done = judge(real, "--metrics", "fid,kid")
+    assert done.code == 0, done.err
+    found = values(tmp_path / "judged")
+    assert found["fid9_full:discriminator"] == pytest.approx(0, abs=1e-9)
+    assert -0.1 < found["kid9_full:discriminator"] < 0
+    assert "it may be negative where the two sets are alike" in done.out
+
+
+def test_squeezenet_as_extractor_and_below_lpips(evaluate, tmp_path):
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    weights = tmp_path / "squeeze.pth"
+    torch.save(squeezenet1_1(weights=None).state_dict(), weights)
+    options = ["--extractor", "squeezenet", "--backbone", weights, "--num", 3]
+    lpips = ["--lpips", "squeeze", "--lpips-weights", weights]
+    done = evaluate("--metrics", "fid,lpips", *options, *lpips)
+    assert done.code == 0, done.err
+    found = values(tmp_path / "out")
+    assert list(found) == ["fid3_full:squeezenet", "lpips3:squeeze"]
+    assert all(value > 0 for value in found.values())
+    save_teacher(tmp_path / "other.safetensors", 2)
+    other = ["--teacher", tmp_path / "other.safetensors"]
+    again = evaluate("--metrics", "fid,lpips", *options, *lpips, *other)
+    assert again.code == 2
+    assert "fid3_full:squeezenet" in again.out
+    assert "does not understand this model's latents" in again.err
+    wrong = evaluate("--metrics", "fid", "--extractor", "inception", "--inception", weights)
+    wrong.refused(4, "is not the Inception of 2015")
+
+
+# Pictures of another system
+
+
+def folder_of(path, count=4, side=64):
+    path.mkdir()
+    for index in range(count):
+        (path / f"{index}.png").write_bytes(png(noise(side, index)))
+    return path
+
+
+def test_bad_folders_of_pictures(judge, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    judge(empty, "--metrics", "fid").refused(3, "holds no pictures")
+    pictures = folder_of(tmp_path / "pictures")
+    judge(pictures, "--metrics", "fid", "--num", 5).refused(3, "4 pictures", "--num")
+    judge(pictures, "--metrics", "psnr").refused(2, "give a --model")
+    judge(pictures, "--metrics", "fid3d").refused(2, "give a --model")
+    judge(folder_of(tmp_path / "one", 1), "--metrics", "fid").refused(3, "at least 2")
+    (pictures / "large.png").write_bytes(png(noise(65, 9)))
+    judge(pictures, "--metrics", "fid").refused(3, "large.png", "one size")
+    (pictures / "large.png").write_bytes(b"no picture")
+    judge(pictures, "--metrics", "fid").refused(3, "large.png", "no picture")
+    small = folder_of(tmp_path / "small", side=32)
+    judge(small, "--metrics", "fid").refused(2, "prepare the data at 32²")
+
+
+def test_cameras_of_pictures_must_match(judge, tmp_path):
+    pictures = folder_of(tmp_path / "pictures")
+    table = tmp_path / "cameras.json"
+    labels = labels_at(np.linspace(-0.3, 0.3, 4))
+    table.write_text(json.dumps({"labels": [[f"{i}.png", labels[i]] for i in (0, 1, 3)]}))
+    judge(pictures, "--metrics", "fid", "--cameras", table).refused(3, "2.png", "no camera")
+    table.write_text(json.dumps({"labels": [[f"{i}.png", labels[i]] for i in (3, 1, 2, 0)]}))
+    assert judge(pictures, "--metrics", "fid", "--cameras", table).code == 0
+    from nerfgan_cli.cameras import PRESETS
+    from nerfgan_cli.evaluation.folder import PictureFolder
+
+    read = PictureFolder(pictures, table, PRESETS["ffhq"])
+    torch.testing.assert_close(read.labels(np.arange(4)), torch.tensor(labels))
+    np.save(tmp_path / "cameras.npy", np.array(labels[:3], dtype=np.float32))
+    cameras = ["--cameras", tmp_path / "cameras.npy"]
+    judge(pictures, "--metrics", "fid", *cameras).refused(3, "3 cameras", "4")
+
+
+# What is missing, what is wrong
+
+
+def test_what_is_asked_for_and_cannot_be_had(evaluate, nerfgan, models, tmp_path):
+    done = evaluate("--metrics", "psnr,lpips", "--num", 3)
+    assert done.code == 4
+    assert "psnr3" in done.out  # the rest was measured
+    assert "nerfgan weights get alex" in done.err
+    assert list(values(tmp_path / "out")) == ["psnr3", "psnr_raw3"]
+    evaluate("--metrics", "fidd").refused(2, "no metric 'fidd'")
+    evaluate("--metrics", "fid", "--extractor", "vgg").refused(2, "unknown extractor 'vgg'")
+    evaluate("--metrics", "fid", "--inception", "no", "--extractor", "inception").refused(3, "no")
+    evaluate("--metrics", "fid", "--discriminator", models.student).refused(4, "no discriminator")
+    evaluate("--metrics", "lpips", "--lpips", "vgg19").refused(2, "unknown network 'vgg19'")
+    bare = ["eval", "--model", models.student, "-o", tmp_path / "bare"]
+    nerfgan(*bare, "--metrics", "fid").refused(2, "--data")
+    nerfgan(*bare, "--metrics", "psnr").refused(2, "--teacher")
+    nerfgan(*bare, "--images", tmp_path).refused(2, "give one of them")
+    nerfgan(*bare, "a-model").refused(2, "--compare")
+    nerfgan("eval", "--compare", "-o", tmp_path).refused(2, "--compare")
+
+
+# Several
+
+
+def test_comparison_beside_what_was_published(evaluate, nerfgan, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert evaluate("--metrics", "fid,psnr", "--num", 4, "-o", first).code == 0
+    shutil.copytree(first, second)
+    report = json.loads((second / "eval.json").read_text())
+    report["name"] = "other_one"
+    report["values"] = report["values"][:1]
+    other = {"protocol": {"extractor_sha256": "abcdef0123"}, "value": 7.5}
+    report["values"].append(report["values"][0] | other)  # another discriminator's
+    (second / "eval.json").write_text(json.dumps(report))
+    compare = ["eval", "--compare", first, second / "eval.json", "-o", tmp_path / "out"]
+    done = nerfgan(*compare, "--format", "csv")
+    assert done.code == 0, done.err
+    assert Image.open(tmp_path / "out" / "poses.png").height > 2 * 64
+    table = list(csv.DictReader((tmp_path / "out" / "comparison.csv").open()))
+    assert [row["model"] for row in table[:2]] == ["student", "other_one"]
+    assert table[0]["fid4_full:discriminator ↓"] == table[1]["fid4_full:discriminator ↓"] != ""
+    assert table[1]["fid4_full:discriminator@abcdef01 ↓"] == "7.5"
+    assert table[0]["psnr4 dB ↑"]
+    assert not table[1]["psnr4 dB ↑"]
+    published = [row for row in table if row["published"] == "yes"]
+    student = next(row for row in published if row["psnr1k"] == "28.49")
+    assert (student["model"], student["fid50k_full:inception"]) == ("student", "8.3")
+    assert "2303.12865" in student["source"]
+    methods = {row["model"] for row in published}
+    assert {"PC-GAN", "SURF", "LiftGAN", "EG3D", "GRAM-HD", "VoxGRAF", "GMPI"} <= methods
+    latex = nerfgan(*compare, "--format", "latex").out
+    assert "\\textcolor{gray}{28.49}" in latex
+    assert "other\\_one" in latex
+    assert (
+        "| *student* | *FFHQ 512* | *arXiv 2303.12865"
+        in nerfgan(*compare, "--format", "markdown").out
+    )
+    lines = nerfgan(*compare).out.splitlines()
+    ours = next(index for index, line in enumerate(lines) if line.startswith("student, real "))
+    assert len(lines[ours + 2]) == 0  # the published have none of these numbers
+    assert any("student, FFHQ 512, arXiv" in line and "28.49" in line for line in lines)
+    (second / "eval.json").write_text("[]")
+    nerfgan(*compare).refused(3, "no report of nerfgan eval")
+
+
+def test_published_pictures_are_read_from_zip(judge, tmp_path):
+    path = write_zip(
+        tmp_path / "pictures.zip",
+        {f"{index}.png": png(noise(64, index + 50)) for index in range(3)},
+    )
+    assert judge(path, "--metrics", "fid").code == 0

@@ -1,0 +1,122 @@
+"""Photographs, cameras and masks as `nerfgan invert` takes them, without inverting."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from inversion_case import SIDEWAYS, load, sample
+from PIL import Image
+
+from nerfgan_cli.camera_files import write_cameras
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints.zoo import STUDENT, find_model
+from nerfgan_cli.commands.invert import announce, find_reader
+from nerfgan_cli.commands.views import FACE, open_views
+from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.evaluation.looks import Looks
+from nerfgan_cli.inversion.report import likeness
+from nerfgan_cli.media import to_pixels
+
+FIVE = [[20, 30], [40, 30], [30, 36], [23, 45], [37, 45]]
+OTHER = PRESETS["ffhq"].at(-0.4)
+
+
+@pytest.fixture(scope="module")
+def generator(models):
+    return load(models.student)
+
+
+@pytest.fixture
+def photos(tmp_path) -> list[Path]:
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path in paths:
+        Image.new("RGB", (64, 64), "grey").save(path)
+    return paths
+
+
+def test_cameras_are_those_of_their_photographs(photos, generator, tmp_path) -> None:
+    views, known = open_views(photos, [], [], generator)
+    assert not known
+    assert all(torch.equal(view.camera.label, PRESETS["ffhq"].frontal().label) for view in views)
+    write_cameras([(None, SIDEWAYS)], tmp_path / "a.json")
+    views, known = open_views(photos, [], [], generator)
+    assert not known, "that of b is not told"
+    torch.testing.assert_close(views[0].camera.label, SIDEWAYS.label)
+    both = tmp_path / "both.json"
+    write_cameras([("b.png", OTHER), ("a.png", SIDEWAYS)], both)
+    write_cameras([(None, OTHER)], tmp_path / "other.json")
+    for files in ([both], [tmp_path / "a.json", tmp_path / "other.json"]):
+        views, known = open_views(photos, files, [], generator)
+        assert known
+        labels = torch.cat([view.camera.label for view in views])
+        torch.testing.assert_close(labels, torch.cat([SIDEWAYS.label, OTHER.label]))
+    with pytest.raises(UsageError, match="one camera for 2 photographs"):
+        open_views(photos, [tmp_path / "other.json"], [], generator)
+    with pytest.raises(UsageError, match="3 cameras for 2 photographs"):
+        open_views(photos, [both] * 3, [], generator)
+    write_cameras([("b.png", OTHER), ("c.png", SIDEWAYS)], both)
+    with pytest.raises(InputError, match=r"none of its 2 cameras is that of a\.png"):
+        open_views(photos, [both], [], generator)
+
+
+def test_masks_are_pictures_or_the_face(photos, generator, tmp_path) -> None:
+    left = Image.new("L", (64, 64))
+    left.paste(255, (0, 0, 32, 64))
+    left.save(tmp_path / "left.png")
+    views, _ = open_views(photos[:1], [], [tmp_path / "left.png"], generator)
+    assert views[0].mask[..., :32].min() == 1
+    assert views[0].mask[..., 32:].max() == 0
+    for photo in photos:
+        photo.with_suffix(".json").write_text(
+            json.dumps({"yaw": 0, "points": FIVE}), encoding="utf-8"
+        )
+    views, _ = open_views(photos, [], [FACE], generator)
+    for view in views:
+        assert view.mask[0, 0, 36, 30] == 1
+        assert view.mask[0, 0, :8].max() == 0
+    photos[1].with_suffix(".json").unlink()
+    with pytest.raises(InputError, match=r"no .*b\.json, .*nerfgan align"):
+        open_views(photos, [], [FACE], generator)
+    places = {"points": FIVE, "world": [[0, 0, 0.1 * k] for k in range(5)]}
+    photos[1].with_suffix(".json").write_text(json.dumps({"yaw": 0} | places), encoding="utf-8")
+    with pytest.raises(InputError, match="not those of a face"):
+        open_views(photos, [], [FACE], generator)
+
+
+def test_a_toy_is_called_one(models, capsys) -> None:
+    announce(load(find_model(STUDENT)), known=False, fast=True)
+    said = capsys.readouterr().err
+    assert "toy" in said
+    assert "frontal" in said
+    assert "dB" in said
+    announce(load(models.student), known=True, fast=False)
+    assert capsys.readouterr().err == ""
+
+
+class Colours:
+    """Tells pictures apart by their colour, and sees nobody in the dark."""
+
+    def look(self, pictures) -> Looks:
+        codes = pictures.mean(axis=(1, 2), dtype=float)
+        nothing = np.zeros((len(pictures), 3))
+        return Looks(codes.sum(axis=1) > 0, nothing, nothing[:, None], codes)
+
+
+def test_identity_is_a_cosine_where_faces_are_found() -> None:
+    red, green, black = (np.full((8, 8, 3), c, np.uint8) for c in ((9, 0, 0), (0, 9, 0), (0, 0, 0)))
+    found = likeness(Colours(), [red, red, red, black], [red, green, black, red])
+    assert found == [1.0, 0.0, None, None]
+
+
+def test_who_tells_people_apart(models, monkeypatch, tmp_path) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr("nerfgan_cli.commands.invert.pack_folder", lambda pack: tmp_path / "none")
+    assert find_reader(load(models.student), cpu) is None, "nothing is fetched"
+    toy = find_reader(load(find_model(STUDENT)), cpu)
+    own = to_pixels(sample(load(find_model(STUDENT))))[0]
+    other = to_pixels(sample(load(find_model(STUDENT)), seed=6))[0]
+    same, different = likeness(toy, [own, own], [own, other])
+    assert same == pytest.approx(1, abs=1e-3)
+    assert different < 0.95

@@ -1,0 +1,224 @@
+"""What `nerfgan bench` tells is what it says: closed forms, fake clocks, fake memories."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from math import isqrt
+
+import pytest
+import torch
+from distill_case import TEACHER
+
+from nerfgan_cli.bench.fits import fit_power, fit_straight
+from nerfgan_cli.bench.growth import at_sides, measure_growth
+from nerfgan_cli.bench.largest import Largest, largest_batch, largest_that
+from nerfgan_cli.bench.memory import Memory
+from nerfgan_cli.bench.parts import PARTS, count_parts, time_parts, weightless
+from nerfgan_cli.bench.probe import Case, Probe, Taken
+from nerfgan_cli.bench.turns import spread, take_turns
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.errors import NerfganError
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
+from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.mimic3d import Mimic3D
+from nerfgan_cli.generators.mimic3d_config import AXES, Mimic3DConfig
+from nerfgan_cli.generators.student import Student
+from nerfgan_cli.generators.student_config import PredictorConfig, student_config
+from nerfgan_cli.metrics.cost import cost
+
+CASE = Case("nobody", "nobody", "fp32", "cpu", 1)
+
+
+def test_turns_are_taken_and_the_first_only_warm_up() -> None:
+    """On a clock that the calls themselves move: the first two are slow."""
+    now, calls = [0.0], []
+
+    def work(name: str, seconds: float) -> None:
+        calls.append(name)
+        now[0] += 100 * seconds if calls.count(name) <= 2 else seconds
+
+    ways = {"a": lambda: work("a", 1.0), "b": lambda: work("b", 3.0)}
+    found = take_turns(ways, 3, lambda: now[0], warm_up=2)
+    assert "".join(calls) == "ab" * 5
+    assert found == {"a": [1.0] * 3, "b": [3.0] * 3}
+    assert spread([4.0, 1.0, 2.0, 3.0, 5.0]) == (3.0, 2.0, 4.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process's peak memory")
+def test_peak_memory_is_what_a_call_adds() -> None:
+    memory = Memory(torch.device("cpu"))
+    kept = torch.ones(20_000_000)
+    added = memory.added(lambda: torch.ones(10_000_000).sum())
+    assert 38e6 < added < 50e6
+    assert kept.sum() > 0
+    assert memory.added(lambda: None) < 5e6
+
+
+@pytest.mark.parametrize("size", [0, 1, 14, 96, 4095, 4096, 9999])
+def test_the_largest_batch_is_found(size: int) -> None:
+    asked: list[int] = []
+
+    def fits(batch: int) -> bool:
+        asked.append(batch)
+        return batch <= size
+
+    assert largest_that(fits, 4096) == min(size, 4096)
+    assert len(asked) < 30
+
+
+def bytes_of(batch: int) -> int:
+    """A memory model with a bend."""
+    return 100 + 7 * batch + 40 * isqrt(batch)
+
+
+@pytest.mark.parametrize("limit", [50, 146, 147, 400, 777, 5000])
+@pytest.mark.parametrize("known", [{}, {1: 147, 2: 154, 4: 208, 8: 236}])
+def test_bisection_equals_brute_force(limit: int, known: dict[int, int]) -> None:
+    sizes = range(1, 1000)
+    largest = max((batch for batch in sizes if bytes_of(batch) <= limit), default=0)
+    found = largest_batch(bytes_of, dict(known), limit, lambda batch: True)
+    assert found == Largest(largest, measured=True)
+
+
+def test_a_machine_that_refuses_ends_the_search() -> None:
+    """Short of the limit."""
+
+    def measure(batch: int) -> int | None:
+        return bytes_of(batch) if batch <= 37 else None
+
+    assert largest_batch(measure, {}, 10**9, lambda batch: True) == Largest(37, measured=True)
+
+
+def test_what_is_not_affordable_is_extrapolated_and_said() -> None:
+    drawn: list[int] = []
+
+    def measure(batch: int) -> int:
+        drawn.append(batch)
+        return 1000 + 13 * batch
+
+    known: dict[int, int] = {}
+    found = largest_batch(measure, known, 1000 + 13 * 5000 + 6, lambda batch: batch <= 8)
+    assert found == Largest(5000, measured=False)
+    assert drawn == [1, 2, 4, 8]
+    assert known == {batch: 1000 + 13 * batch for batch in drawn}
+
+
+def test_growth_is_fitted() -> None:
+    line = fit_straight([1, 2, 4, 8], [5.0, 7.0, 11.0, 19.0])
+    assert (line.once, line.each, line.off) == pytest.approx((3.0, 2.0, 0.0), abs=1e-9)
+    assert line.at(100) == pytest.approx(203)
+    power = fit_power([16, 32, 64], [3 * side**1.5 for side in (16, 32, 64)])
+    assert (power.factor, power.power, power.off) == pytest.approx((3, 1.5, 0), abs=1e-9)
+    assert fit_straight([1, 2, 3], [1.0, 3.0, 3.0]).off == pytest.approx(1 / 3)
+
+
+@pytest.fixture(scope="module")
+def teacher() -> EG3D:
+    torch.manual_seed(0)
+    return EG3D(replace(TEACHER, raw_resolution=32)).eval()
+
+
+@pytest.fixture(scope="module")
+def student(teacher: EG3D) -> Student:
+    small = PredictorConfig("stylegan2", channel_base=128, channel_max=8)
+    return Student(replace(student_config("light", teacher), predictor=small)).eval()
+
+
+def test_parts_add_up_and_are_those_of_the_layers(teacher: EG3D) -> None:
+    """A fully connected layer multiplies each of its weights once."""
+    counted = count_parts(teacher)
+    mapping = teacher.latent_space()
+    weights = [p.numel() for name, p in mapping.named_parameters() if name.endswith("weight")]
+    assert counted.multiply_adds["mapping"] == sum(weights)
+    camera = PRESETS[teacher.camera_preset].frontal().to("meta")
+    ws = torch.zeros(1, teacher.num_ws, teacher.w_dim, device="meta")
+    whole = cost(lambda: weightless(teacher).synthesis(ws, camera)).flops // 2
+    assert counted.total - counted.multiply_adds["mapping"] == whole
+    assert counted.parameters == sum(p.numel() for p in teacher.parameters())
+    assert min(counted.multiply_adds.values()) > 0
+
+
+def test_a_student_prepares_nothing_and_parts_take_turns(student: Student) -> None:
+    assert count_parts(student).multiply_adds["backbone"] == 0
+    ticks = iter(x * x for x in range(1000))  # after a turn to warm up, call n takes 4·n + 9
+    with torch.inference_mode():
+        seconds = time_parts(student, DEFAULT_OPTIONS, 2, lambda: float(next(ticks)), 1)
+    assert list(seconds) == list(PARTS)
+    assert seconds["mapping"].median == (9 + 25) / 2
+    assert seconds["super-resolution"].median == (21 + 37) / 2
+
+
+def test_rendering_grows_with_its_rays(teacher: EG3D, student: Student) -> None:
+    """Exactly as their number; a student is built anew for each size."""
+    now = iter(range(1000))
+    with torch.inference_mode():
+        rays, convolutions = (
+            measure_growth(at_sides(each, DEFAULT_OPTIONS, "fp32"), 1, lambda: float(next(now)), 0)
+            for each in (teacher, student)
+        )
+        one_size = measure_growth(
+            at_sides(teacher, DEFAULT_OPTIONS, "fp32")[-1:], 1, lambda: 0.0, 0
+        )
+    assert rays is not None
+    assert convolutions is not None
+    assert rays.sides == convolutions.sides == [16, 32]
+    assert rays.arithmetic.power == pytest.approx(2, abs=1e-6)
+    assert rays.activations[1] > rays.activations[0]
+    assert rays.seconds == [1.0, 1.0]
+    assert rays.time.power == pytest.approx(0, abs=1e-6)
+    assert 1 < convolutions.arithmetic.power < 2.1
+    assert one_size is None
+
+
+def test_a_branch_is_measured_by_itself() -> None:
+    """Mimic3D's 3D branch renders every pixel of the picture, and enlarges nothing."""
+    volume = replace(TEACHER.volume, plane_axes=AXES)
+    sizes = {key: getattr(TEACHER, key) for key in ("z_dim", "w_dim", "img_resolution")}
+    planes = {"plane_resolution": 16, "channel_base": 128, "channel_max": 8}
+    config = Mimic3DConfig(
+        **sizes, **planes, raw_resolution=32, superresolution="Light64", volume=volume
+    )
+    mimic = Mimic3D(config).eval()
+    enlarged, strict = (count_parts(mimic, DrawOptions(branch=name)) for name in mimic.branches)
+    assert enlarged.multiply_adds["super-resolution"] > 0
+    assert strict.multiply_adds["super-resolution"] == 0
+    assert strict.multiply_adds["backbone"] > enlarged.multiply_adds["backbone"]
+    assert [sized.side for sized in at_sides(mimic, DrawOptions(branch="3d"), "fp32")] == [
+        16,
+        32,
+        64,
+    ]
+
+
+class Pretended(Probe):
+    """A probe whose process is a line of shell."""
+
+    script = ""
+
+    def _start(self) -> None:
+        self.process = subprocess.Popen(
+            ["sh", "-c", self.script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it needs a shell")
+def test_a_process_that_the_system_ends_had_not_enough_memory() -> None:
+    class Killed(Pretended):
+        script = "read batch; kill -9 $$"
+
+    class Failed(Pretended):
+        script = "read batch; exit 3"
+
+    class Refused(Pretended):
+        script = f"read batch; echo null; read batch; echo '{json.dumps(Taken(5, 6, 0.5))}'; read x"
+
+    with Killed(CASE) as probe:
+        assert probe.measure(4) is None
+        assert probe.measure(2) is None  # by a new process
+    with Failed(CASE) as probe, pytest.raises(NerfganError, match="smaller --batches"):
+        probe.measure(4)
+    with Refused(CASE) as probe:
+        assert probe.measure(4) is None
+        assert probe.measure(2) == Taken(5, 6, 0.5)
+    assert probe.process.poll() is not None

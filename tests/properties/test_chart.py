@@ -1,0 +1,39 @@
+"""Charts show what they are given, where it belongs."""
+
+import numpy as np
+import pytest
+
+from nerfgan_cli.chart import COLOURS, Axes, Line, line_chart
+
+
+def places(picture: np.ndarray, colour: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a colour, legend and axes apart."""
+    found = (np.abs(picture.astype(int) - colour).sum(axis=2) < 12).nonzero()
+    below = found[0] > 110
+    return found[0][below], found[1][below]
+
+
+def test_lines_rise_where_values_do() -> None:
+    rising = Line("up", [(0, 0.0), (1, 1.0), (2, 2.0)])
+    falling = Line("down", [(0, 2.0), (2, 0.0)])
+    picture = line_chart("both", Axes("x", "y"), [rising, falling])
+    for colour, sign in zip(COLOURS[:2], (-1, 1), strict=True):
+        rows, columns = places(picture, colour)
+        assert np.corrcoef(columns, rows)[0, 1] * sign > 0.99
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_powers_are_straight_on_logarithmic_axes(log: bool) -> None:
+    square = Line("square", [(side, side**2.0) for side in (1, 2, 4, 8, 16, 32, 64)])
+    picture = line_chart("square", Axes("side", "cost", log, log), [square])
+    rows, columns = places(picture, COLOURS[0])
+    assert (abs(np.corrcoef(columns, rows)[0, 1]) > 0.999) == log
+
+
+def test_what_is_not_measured_is_dashed_and_has_no_dots() -> None:
+    ends = [(0.0, 1.0), (10.0, 1.0)]
+    whole, dashes = (
+        places(line_chart("one", Axes("x", "y"), [line], ("limit", 2.0)), COLOURS[0])[1]
+        for line in (Line("a", ends), Line("a", [], ends))
+    )
+    assert 0.3 < len(set(dashes.tolist())) / len(set(whole.tolist())) < 0.8
