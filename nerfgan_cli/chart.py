@@ -71,6 +71,9 @@ def line_chart(
     seen = [point for line in lines for point in (*line.points, *line.continued)]
     x = _axis([x for x, _ in seen], axes.log_x, LEFT, WIDTH - RIGHT)
     heights = [y for _, y in seen] + ([] if level is None else [level[1]])
+    for line in lines:
+        both = zip(line.points, line.bars, strict=False)
+        heights += [y + sign * error for (_, y), error in both for sign in (-1, 1)]
     top = TOP + ROW * len(lines)
     height = HEIGHT + ROW * len(lines)
     y = _axis(heights, axes.log_y, height - BOTTOM, top)

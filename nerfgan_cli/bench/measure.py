@@ -3,8 +3,9 @@
 Seconds are taken in turns in this process, memory in a process of its own for each generator.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -49,7 +50,7 @@ class Row(NamedTuple):
     batch: int
     picture: Spread  # seconds of a batch of subjects, each drawn once
     view: Spread  # seconds of as many views of one subject that is at hand
-    memory: Taken | None  # None: there is not enough, or the system does not tell
+    memory: Taken | None = None  # None: there is not enough, or the system does not tell
 
     @property
     def rate(self) -> float:
@@ -65,16 +66,28 @@ class Measured(NamedTuple):
     resolution: int
     raw_resolution: int
     rows: list[Row]
-    memory: dict[int, Taken]  # by batch, of all that were drawn in search of the largest too
     parts: dict[str, Spread]  # seconds of one picture
     counted: Counted
     growth: Growth | None  # None: it draws at one resolution, and so does its kind
-    batch_growth: BatchGrowth
-    largest: Largest | None  # None: not looked for
+    memory: Mapping[int, Taken] = MappingProxyType({})  # by batch, in search of the largest too
+    largest: Largest | None = None  # None: not looked for
+
+    @property
+    def batch_growth(self) -> BatchGrowth:
+        seconds = {row.batch: row.picture.median for row in self.rows}
+        return batch_growth(seconds, {batch: taken.own for batch, taken in self.memory.items()})
 
 
 @torch.inference_mode()
 def measure(plan: Plan, say: Say) -> list[Measured]:
+    timed = _time_all(plan, say)
+    if plan.device.type == "cuda":
+        torch.cuda.empty_cache()  # the processes that measure memory need it
+    return [_with_memory(one, plan, say) for one in timed]
+
+
+def _time_all(plan: Plan, say: Say) -> list[Measured]:
+    """All but the memory."""
     generators = {name: open_network(name, plan.teacher, plan.device) for name in plan.models}
     branch = plan.options.branch
     if branch and not any(branch in generator.branches for generator in generators.values()):
@@ -84,41 +97,37 @@ def measure(plan: Plan, say: Say) -> list[Measured]:
     for generator in generators.values():
         set_precision(generator, plan.precision, plan.device)
     seconds = _take_all(generators, plan, say)
-    found = []
+    timed = []
     for model, generator in generators.items():
         say(f"{title(model)}: parts and growth")
-        parts = time_parts(generator, plan.options, plan.repeats, plan.clock, plan.warm_up)
-        sized = at_sides(generator, plan.options, plan.precision)
-        growth = measure_growth(sized, plan.repeats, plan.clock, plan.warm_up)
-        memory, largest = _memory(model, plan, say)
-        rows = [
-            Row(
-                batch,
-                spread(seconds[batch][model, "picture"]),
-                spread(seconds[batch][model, "view"]),
-                memory.get(batch),
-            )
-            for batch in plan.batches
-        ]
-        found.append(
-            Measured(
-                model,
-                title(model),
-                generator.img_resolution,
-                generator.rays_per_side(plan.options),
-                rows,
-                dict(sorted(memory.items())),
-                parts,
-                count_parts(generator, plan.options),
-                growth,
-                batch_growth(
-                    {row.batch: row.picture.median for row in rows},
-                    {batch: taken.own for batch, taken in memory.items()},
-                ),
-                largest,
-            )
-        )
-    return found
+        own = {batch: seconds[batch][model, "picture"] for batch in plan.batches}
+        views = {batch: seconds[batch][model, "view"] for batch in plan.batches}
+        rows = [Row(batch, spread(own[batch]), spread(views[batch])) for batch in plan.batches]
+        timed.append(_by_itself(model, generator, rows, plan))
+    return timed
+
+
+def _by_itself(model: str, generator: Generator, rows: list[Row], plan: Plan) -> Measured:
+    sized = at_sides(generator, plan.options, plan.precision)
+    return Measured(
+        model=model,
+        name=title(model),
+        resolution=generator.img_resolution,
+        raw_resolution=generator.rays_per_side(plan.options),
+        rows=rows,
+        parts=time_parts(generator, plan.options, plan.repeats, plan.clock, plan.warm_up),
+        counted=count_parts(generator, plan.options),
+        growth=measure_growth(sized, plan.repeats, plan.clock, plan.warm_up),
+    )
+
+
+def _with_memory(one: Measured, plan: Plan, say: Say) -> Measured:
+    memory, largest = _memory(one.model, plan, say)
+    return one._replace(
+        rows=[row._replace(memory=memory.get(row.batch)) for row in one.rows],
+        memory=dict(sorted(memory.items())),
+        largest=largest,
+    )
 
 
 def _take_all(

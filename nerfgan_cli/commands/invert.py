@@ -35,10 +35,10 @@ TOY = (
     "this model knows only the heads that nerfgan draws itself: what it makes of a photograph of "
     "anybody else is a toy that resembles them at best."
 )
-# Means of the bundled student on its own samples, by benchmarks/inversion_proof.py.
+# Means of benchmarks/inversion_proof.py over its first three samples, by both presets.
 FAST = (
-    "the preset fast costs likeness: of its own samples light-toyheads reached 40.1 dB with it and "
-    "51.3 dB with all steps, from another side 35.2 and 38.4 dB."
+    "the preset fast costs likeness: of three of its own samples light-toyheads reached 40.1 dB "
+    "with it and 51.3 dB with all steps, from another side 35.2 and 38.4 dB."
 )
 
 

@@ -32,7 +32,7 @@ from nerfgan_cli.evaluation.sittings import look_at_heads, of_teacher, own_and_f
 from nerfgan_cli.metrics.identity import cosines
 from nerfgan_cli.metrics.landmarks import landmark_errors
 
-QUICK = 200  # heads of a bare evaluation; EG3D's protocol has 1024
+QUICK = 128  # heads of a bare evaluation; EG3D's protocol has 1024
 
 
 @dataclass(frozen=True)

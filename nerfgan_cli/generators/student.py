@@ -169,7 +169,7 @@ class Student(Generator):
             )
         camera = camera.expand(max(len(subject.ws), len(camera)))
         ws, codes = self._codes(subject, camera)
-        if options.recompute and torch.is_grad_enabled():
+        if options.recompute:
             features: Tensor = checkpoint(self.features, codes, camera, use_reentrant=False)
         else:
             features = self.features(codes, camera)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+from importlib import import_module
 from math import degrees, radians
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +13,13 @@ from faces_judged import ExactHeads, IgnoresCamera, MirrorsYaw, SwapsIdentity, s
 from PIL import Image
 
 from nerfgan_cli.cameras import PRESETS, viewing_angles
-from nerfgan_cli.checkpoints.format import load_model, load_network
+from nerfgan_cli.checkpoints.format import load_model, load_network, save_model
+from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import STUDENT, TEACHER, find_model
 from nerfgan_cli.data.toyheads.dataset import ToyHeads, cameras
 from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.renderer import draw
-from nerfgan_cli.errors import InputError
+from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.curves import PITCHES, YAWS, IdentityCurves, write_identity
 from nerfgan_cli.evaluation.folder import PictureFolder
 from nerfgan_cli.evaluation.looks import Looks, from_rows, to_rows
@@ -397,13 +400,13 @@ def test_identity_over_angles(tmp_path):
     kinds = {"exact": ExactHeads(), "ignoring": IgnoresCamera()}
     found = {}
     for name, generator in kinds.items():
-        setting = setting_of(generator, tmp_path, name=name, data=ToyHeads(64, 8), number=4)
+        setting = setting_of(generator, tmp_path, name=name, data=ToyHeads(64, 8), number=2)
         assert metric.obstacle(setting) is None
         found[name] = metric.measure(setting)
     values = found["exact"]
     assert [value.name for value in values] == [
-        "identity_yaw0.5_4:toyheads",
-        "identity_pitch0.3_4:toyheads",
+        "identity_yaw0.5_2:toyheads",
+        "identity_pitch0.3_2:toyheads",
     ]
     yaw = np.array(values[0].protocol["curve"])
     np.testing.assert_allclose(yaw[:, 0], YAWS)
@@ -422,5 +425,15 @@ def test_identity_over_angles(tmp_path):
     assert write_identity(setting_of(None, tmp_path), [], tmp_path) == []
 
 
-def test_a_file_of_another_kind_is_refused():
-    assert type(load_network(FILE)).__name__ == "ToyReader"
+def test_the_file_of_a_reader_and_what_its_benchmark_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    benchmark = import_module("toy_reader")
+    assert benchmark.separation(np.array([0.9, 0.5]), np.array([0.1, 0.6])) == pytest.approx(0.75)
+    before = new_reader(Schooling()).eval()
+    save_model(tmp_path / "reader.safetensors", before, Provenance("test"))
+    after = load_network(tmp_path / "reader.safetensors")
+    image = torch.linspace(-1, 1, 3 * 128 * 128).view(1, 3, 128, 128)
+    for one, other in zip(before.read(image), after.read(image), strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(UsageError, match="holds a toy-reader, which cannot draw"):
+        load_model(FILE)
