@@ -4,7 +4,8 @@
 
 Each sample is a seed at truncation 1 and a camera of the model's usual spread; the picture that it
 draws, as a PNG would hold it, is inverted with the defaults of `nerfgan invert`. Then the tuned
-model, read back from its file, is compared with the truth at that camera and at another one. With
+model, read back from its file, is compared with the truth at that camera and at another one. All of
+these are drawn with as many depth samples as the inversion draws with: twice the model's. With
 -o also a sheet of each sample: truth, pivot and tuned, at the camera and, below, at the other one.
 """
 
@@ -55,7 +56,8 @@ def recover(
     preset = PRESETS[generator.camera_preset]
     draw_cameras = spread_cameras(preset, usual_spread(generator.camera_preset, None, None, None))
     cameras = draw_cameras(2, keyed("cpu", seed, "cameras")).to(device)
-    truth = draw(generator, Person(seed).codes(generator), cameras)
+    options = DrawOptions(depth_multiplier=settings.depth_multiplier)
+    truth = draw(generator, Person(seed).codes(generator), cameras, options)
     views = [View(to_target(truth[0]).to(device), cameras[0])]
     path = find_model(model)
     base = base_of(model, path, generator)
@@ -70,7 +72,7 @@ def recover(
         write_tuned(file, generator, inversion.tuned, base, offset, job.provenance)
         tuned = load_model(file, device)
     ws = inversion.pivot.ws.expand(-1, generator.num_ws, -1)
-    drawn = [draw(network, ws, cameras) for network in (inversion.projecting, tuned)]
+    drawn = [draw(network, ws, cameras, options) for network in (inversion.projecting, tuned)]
     pivot, final = (psnr(pictures, truth) for pictures in drawn)
     rows = [part for view in range(2) for part in (truth[view], *(each[view] for each in drawn))]
     found = Found(*(float(x) for x in (pivot[0], final[0], pivot[1], final[1])), seconds)
@@ -78,9 +80,11 @@ def recover(
 
 
 @torch.inference_mode()
-def draw(generator: Generator, ws: torch.Tensor, cameras: Camera) -> np.ndarray:  # [N, H, W, 3]
-    subject = generator.prepare(ws)
-    images = [generator.draw(subject, cameras[k], DrawOptions()).image for k in range(len(cameras))]
+def draw(
+    generator: Generator, ws: torch.Tensor, cameras: Camera, options: DrawOptions
+) -> np.ndarray:  # [N, H, W, 3]
+    subject = generator.prepare(ws, options)
+    images = [generator.draw(subject, cameras[k], options).image for k in range(len(cameras))]
     return to_pixels(torch.cat(images))
 
 
@@ -117,7 +121,7 @@ def main() -> None:
                 write_png(sheet, arguments.output / f"{Path(model).stem}-{seed}.png")
         summaries.append(summary(Path(model).name, found))
     least = " | ".join(f"≥ {goal:g} dB" for goal in GOALS)
-    print("\nPSNR in dB: mean (least)\n")
+    print(f"\nPSNR in dB, with {settings.depth_multiplier:g}× depth samples: mean (least)\n")
     print(f"| model | pivot | tuned | held-out: pivot | tuned | {least} | seconds |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     print("\n".join(summaries))

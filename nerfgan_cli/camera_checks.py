@@ -13,6 +13,7 @@ from nerfgan_cli.data.views import Matrix
 
 MOST_ASIDE = 60.0  # degrees between the optical axis and the way to the preset's pivot
 DISTANCES = (0.5, 2.0)  # of the preset's radius, from the origin
+SIMILAR = 0.1  # a focal length that is off the preset's by more belongs to other pictures
 EXACT = 1e-6  # a rotation as near to an orthonormal one as float32 can be is left as it is
 
 
@@ -39,6 +40,18 @@ def find_faults(camera: Camera, preset: CameraPreset) -> list[tuple[int, str]]:
                 camera[index], float(aside[index]), float(distance[index]), preset
             )
     return sorted(faults.items())
+
+
+def unlike_lens(camera: Camera, preset: CameraPreset) -> str | None:
+    """What to say where focal lengths are not those that a model for such cameras has seen."""
+    focals = camera.intrinsics[:, 0, 0]
+    focal = float(focals[(focals - preset.focal).abs().argmax()])
+    if abs(focal / preset.focal - 1) <= SIMILAR:
+        return None
+    return (
+        f"a focal length of {focal:.4g} where {preset.focal:.4g} is usual: these are cameras of "
+        "another domain, or a subject cut out larger or smaller"
+    )
 
 
 def _misplaced(camera: Camera, aside: float, distance: float, preset: CameraPreset) -> str:

@@ -41,7 +41,8 @@ from nerfgan_cli.files import replacing
 Named: TypeAlias = tuple[str | None, Camera]  # one camera, and what its file calls the picture
 
 # What EG3D's command line calls a field of view of 18.837 goes across the diagonal.
-DIAGONAL_FOCAL = focal_from_fov(radians(18.837))
+DIAGONAL_FOV = 18.837
+DIAGONAL_FOCAL = focal_from_fov(radians(DIAGONAL_FOV))
 DIAGONAL_NOTE = (
     "a field of view of 18.837 degrees, which EG3D's programs measure across the diagonal: across "
     "a side, as here, it is 13.374"

@@ -155,13 +155,11 @@ def _lacking(name: str) -> Path:
 
 def _tuned_model(folder: Path) -> Path | None:
     """Of an inversion's folder."""
-    if (folder / TUNED).is_file():
-        return folder / TUNED
-    if (folder / UNFINISHED).is_file():
+    if (folder / UNFINISHED).is_file() and not (folder / RESULT).is_file():
         raise WeightsError(
             f"the inversion {folder} is not finished: go on with the nerfgan invert that began it."
         )
-    return None
+    return folder / TUNED if (folder / TUNED).is_file() else None
 
 
 def _newest_checkpoint(folder: Path) -> Path:

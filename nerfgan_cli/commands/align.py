@@ -31,6 +31,11 @@ from nerfgan_cli.faces.records import find_done, picture_of
 from nerfgan_cli.faces.tools import FACES, Tools
 from nerfgan_cli.photos import read_photo
 
+CARS_NOTE = (
+    "note: cars are the cameras that EG3D's cars were trained on; its converted models are drawn "
+    "with cars-video, closer: to invert with one of these, give --like cars-video"
+)
+
 
 def command(
     photos: Annotated[
@@ -40,8 +45,8 @@ def command(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="The folder to write into.")
     ] = None,
     face: Annotated[
-        int, typer.Option("--face", min=1, metavar="N", help="Which face; 1 is the largest.")
-    ] = 1,
+        int | None, typer.Option("--face", min=1, metavar="N", help="Which face; else the largest.")
+    ] = None,
     list_faces: Annotated[
         bool, typer.Option("--list", help="Only list the faces, by size; write nothing.")
     ] = False,
@@ -116,6 +121,14 @@ def command(
     chosen = Tools(
         like.value, border, pack, tuple(networks or ()), by_landmarks, mean_shape, calibration
     )
+    idle = {"--out": out, "--face": face, "--dataset": dataset}
+    idle |= {"--points": points, "--camera": camera}
+    if fit is not None:
+        refuse_unused("--fit-calibration", {"--list": list_faces or None, **idle})
+    if list_faces:
+        refuse_unused("--list", idle)
+    if points is not None or camera is not None:
+        refuse_unused("--points or --camera", {"--face": face})
     workers = count_workers(workers)
     detect = points is None and camera is None
     if chosen.like != FACES and detect:
@@ -130,7 +143,7 @@ def command(
         raise UsageError("there is no folder to write into: give -o DIR.")
     archive = None if dataset is None else parse_file(dataset, ".zip")
     work = list_photos(photos, out)
-    wish = Wish(face, points, camera)
+    wish = Wish(face or 1, points, camera)
     refuse_overwriting(work, out, [*chosen.files(), *wish.files()])
     outcome = align_all(chosen, wish, work, out, workers)
     if outcome.bad and len(work) == 1:
@@ -139,6 +152,8 @@ def command(
     if archive is not None and not refused:
         write_archive(archive, out, outcome.records, workers)
     written = None if refused else archive
+    if like is Like.cars and outcome.records:
+        typer.echo(CARS_NOTE, err=True)
     report(outcome, out, written, pack if detect else None, json)
     if refused:
         remedy = ", or leave them out with --skip-bad" if outcome.records else ""
@@ -146,6 +161,13 @@ def command(
             f"{len(outcome.bad)} of {counted(len(work), 'photo')} cannot be used, as listed: "
             f"replace or remove them{remedy}."
         )
+
+
+def refuse_unused(by: str, options: dict[str, Any]) -> None:
+    """Those that were given but would do nothing."""
+    idle = [name for name, value in options.items() if value is not None]
+    if idle:
+        raise UsageError(f"{', '.join(idle)} would do nothing with {by}: leave it out.")
 
 
 class Outcome(NamedTuple):

@@ -9,7 +9,7 @@ import typer
 from torch import Tensor
 
 from nerfgan_cli import __version__
-from nerfgan_cli.camera_files import load_cameras
+from nerfgan_cli.camera_files import DIAGONAL_FOV, DIAGONAL_NOTE, load_cameras
 from nerfgan_cli.cameras import PRESETS, Camera, CameraPreset, focal_from_fov
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
@@ -133,6 +133,8 @@ class Look:
         if self.radius is not None:
             preset = replace(preset, radius=self.radius)
         if self.fov is not None:
+            if abs(self.fov - DIAGONAL_FOV) < 0.05:  # also rounded
+                typer.echo(f"note: --fov {self.fov:g} is close to {DIAGONAL_NOTE}", err=True)
             preset = replace(preset, focal=focal_from_fov(radians(self.fov)))
         if self.pivot is not None:
             preset = replace(preset, pivot=parse_point("--pivot", self.pivot))
@@ -155,7 +157,11 @@ def one_camera(file: Path, preset: CameraPreset) -> Camera:
     """The only one of a file."""
     cameras = load_cameras(file, preset)
     if len(cameras) != 1:
-        raise InputError(f"{file} has {len(cameras)} cameras: give a file of one.")
+        name = cameras[0][0]
+        take = f"take one out, as with nerfgan camera convert {file} --name {name} -o one.json"
+        raise InputError(
+            f"{file} has {len(cameras)} cameras: {take if name else 'give a file of one'}."
+        )
     return cameras[0][1]
 
 

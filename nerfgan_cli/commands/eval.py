@@ -28,7 +28,6 @@ from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.samples import LARGEST_SEED
 from nerfgan_cli.evaluation.table import FIGURES, METRICS
 from nerfgan_cli.evaluation.tables import SUFFIXES, Table, as_text, render
-from nerfgan_cli.evaluation.turning import with_companions
 from nerfgan_cli.files import make_folder, replacing
 from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.training.distributed import World, open_world
@@ -80,8 +79,8 @@ def command(
             min=1,
             max=LARGEST_NUMBER,
             metavar="N",
-            help="Pictures of each metric, against all of the data: 50000 for FID as published. "
-            "Else fewer, as each name says.",
+            help="Pictures of each metric: 50000 for FID as published, against all of the data. "
+            "Others take no more than their own protocols have, as each name says. Else fewer.",
         ),
     ] = None,
     images: Annotated[
@@ -215,23 +214,36 @@ def judge(
             asked = order.metrics is not None
             if world.first and (report.values or not asked):
                 o.print_result(report.to_json(), shown_as(summary(report), form), json)
-            if asked and errors:
+            if errors and (asked or not report.values):
                 raise errors[0]
 
 
 def evaluate_one(
     order: Order, world: World, model: str | None, out: Path, form: Format
 ) -> tuple[Report, list[NerfganError]]:
+    """What was measured is on disk however it ends; what could not be, in order, is returned."""
     with Bars(world.first) as bars:
-        judged = open_judged(model, order, world, bars)
-        report = Report(describe(judged.setting, judged.facts))
-        chosen = with_companions(judged.setting, choose_metrics(order.metrics))
-        errors = evaluate(judged.setting, chosen, report, out)
-    if world.first:
-        report.figures = [str(path.name) for path in write_figures(judged.setting, report, out)]
-        report.write(out)
-        write_table(summary(report), out / f"table{SUFFIXES[form.value]}", form)
+        setting, facts = open_judged(model, order, world, bars)
+        report = Report(describe(setting, facts))
+        try:
+            errors = evaluate(setting, choose_metrics(order.metrics), report, out)
+            if world.first:
+                errors += add_figures(setting, report, out)
+        finally:
+            if world.first:
+                report.write(out)
+                write_table(summary(report), out / f"table{SUFFIXES[form.value]}", form)
     return report, errors
+
+
+def add_figures(setting: Setting, report: Report, out: Path) -> list[NerfganError]:
+    """A model that cannot draw has numbers nevertheless."""
+    try:
+        report.figures = [path.name for path in write_figures(setting, report, out)]
+    except NerfganError as error:
+        report.skip("figures", str(error).rstrip("."))
+        return [error]
+    return []
 
 
 def write_figures(setting: Setting, report: Report, out: Path) -> list[Path]:

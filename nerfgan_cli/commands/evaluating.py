@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -49,8 +49,7 @@ class Order:
     device: DeviceName
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """Who is evaluated, and what the report says of its origin."""
 
     setting: Setting

@@ -78,7 +78,7 @@ def command(
             "--camera",
             metavar="FILE",
             help="Camera of each photograph, or one file of all; else PHOTO's .json, else the "
-            "frontal one, which is then optimised.",
+            "frontal one, from which it is then searched.",
         ),
     ] = None,
     masks: Annotated[
@@ -127,7 +127,7 @@ def command(
         bool | None,
         typer.Option(
             "--optimise-camera/--no-optimise-camera",
-            help="The cameras too; else only those that no file tells.",
+            help="All cameras, or none; else those that no file tells.",
         ),
     ] = None,
     stop: Annotated[
@@ -185,9 +185,10 @@ def command(
     find_ffmpeg()  # rather now than in the end
     place = choose_device(device.value)
     own, other = open_models(model, part, teacher, place)
-    views, known = open_views(paths, cameras or [], masks or [], own.generator)
-    if optimise_camera or (optimise_camera is None and not known):
-        settings = replace(settings, camera=CameraSettings())
+    views = open_views(paths, cameras or [], masks or [], own.generator)
+    unknown = sum(not view.known for view in views)
+    if optimise_camera or (optimise_camera is None and unknown):
+        settings = replace(settings, camera=CameraSettings(known=bool(optimise_camera)))
     distances = open_distances(
         own.generator, perceptual.value, discriminator, perceptual_weights, place
     )
@@ -195,7 +196,7 @@ def command(
     job = Job(paths[0].stem, own.generator, own.base, own.provenance, views, distances, settings)
     result = find_result(job, folder)
     if result is None:
-        announce(own.generator, known, preset is PresetName.fast)
+        announce(job, preset is PresetName.fast)
         inversion = invert(job, folder, say)
         if inversion is None:
             return  # a signal, which is raised when it is noted
@@ -219,11 +220,18 @@ def find_reader(generator: Generator, device: torch.device) -> FaceReader | None
     return reader if IDENTITY in reader.sources else None
 
 
-def announce(generator: Generator, known: bool, fast: bool) -> None:
+def announce(job: Job, fast: bool) -> None:
     """What to know before it begins."""
-    if not known:
-        say("no camera was given: the search begins at the frontal one")
-    if is_of_toyheads(generator):
+    count, unknown = len(job.views), sum(not view.known for view in job.views)
+    if unknown:
+        whose = f" for {unknown} of {count} photographs" if unknown < count else ""
+        what = (
+            "the frontal one is taken and stays"
+            if job.settings.camera is None
+            else "it is searched, from the frontal one and others to its sides"
+        )
+        say(f"no camera was given{whose}: {what}")
+    if is_of_toyheads(job.generator):
         say(TOY)
     if fast:
         say(FAST)
@@ -246,11 +254,15 @@ def as_text(result: dict[str, Any], folder: Path) -> str:
         both = result["other_model"]
         decibels = min(both["psnr_of_projections"])
         lines.append(f"the pivot as {both['model']} draws it: {decibels:.2f} dB to it, untuned")
-    place = quote(str(folder))
+    place, times = quote(str(folder)), result["settings"]["depth_multiplier"]
+    samples = ""
+    if result["volume"] and times != 1:
+        lines.append(f"tuned and drawn with {times:g} times the depth samples: draw it so as well")
+        samples = f" --depth-samples {times:g}"
     lines += [TOY] * result["toy"]
     lines += [
         f"wrote {folder} in {result['seconds']:.0f} s; next, for example:",
-        f"  nerfgan video --model {place} -o turn.mp4",
+        f"  nerfgan video --model {place}{samples} -o turn.mp4",
     ]
     return "\n".join(lines)
 

@@ -26,7 +26,9 @@ from nerfgan_cli.latent_files import read_latent
 
 LARGEST_WEIGHT = 10.0
 SEEDS = re.compile(r"\d+(\s*-\s*\d+)?", re.ASCII)
-WEIGHTED = re.compile(r"([+-]?\d*\.?\d+)\s*\*\s*(.+)", re.ASCII)
+WEIGHTED = re.compile(r"([+-]?\s*\d*\.?\d+)\s*\*\s*(.+)", re.ASCII)
+# A minus parts terms only before a weight: names of files may have one.
+BETWEEN = re.compile(r"\+|(?<=[^+\s])\s*(?=-\s*\d*\.?\d+\s*\*)", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +54,9 @@ def parse_sitters(option: str, text: str, truncation: Truncation) -> list[Sitter
         elif Path(part).expanduser().exists() or not re.search(r"[*+]", part):
             sitters.append(_sitter(option, part, truncation))
         else:
-            terms = tuple(_term(option, term, truncation) for term in part.split("+"))
-            names = (f"{weight:g}*{sitter.name.removeprefix('seed ')}" for weight, sitter in terms)
-            sitters.append(Sum("+".join(names), terms))
+            terms = tuple(_term(option, term, truncation) for term in BETWEEN.split(part))
+            names = (f"{weight:+g}*{sitter.name.removeprefix('seed ')}" for weight, sitter in terms)
+            sitters.append(Sum("".join(names).removeprefix("+"), terms))
     return sitters
 
 
@@ -107,7 +109,7 @@ def map_latents(
 def _term(option: str, text: str, truncation: Truncation) -> tuple[float, Sitter]:
     """ "0.7*3", "3", "a.npy" or "0.3*a.npy" """
     match = WEIGHTED.fullmatch(text.strip())
-    weight, who = (float(match[1]), match[2]) if match else (1.0, text)
+    weight, who = (float("".join(match[1].split())), match[2]) if match else (1.0, text)
     if abs(weight) > LARGEST_WEIGHT:
         raise UsageError(f"{option}: a weight of {weight:g} is too large: stay within ±10.")
     return weight, _sitter(option, who.strip(), truncation)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from nerfgan_cli.camera_files import load_cameras
+from nerfgan_cli.camera_files import load_cameras, read_cameras
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.commands.options import counted
+from nerfgan_cli.data.camera_formats.matrices import Reading
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.inversion.photos import View, face_mask, read_mask, read_square, to_target
@@ -21,8 +21,8 @@ def open_views(
     cameras: Sequence[Path],
     masks: Sequence[Path],
     generator: Generator,
-) -> tuple[list[View], bool]:
-    """The photographs with their cameras, and whether a file told all of these."""
+) -> list[View]:
+    """The photographs with their cameras, the frontal one where no file tells it."""
     if len(cameras) not in (0, 1, len(photos)):
         raise UsageError(
             f"{len(cameras)} cameras for {counted(len(photos), 'photograph')}: give --camera "
@@ -32,21 +32,24 @@ def open_views(
     if len(chosen) not in (0, len(photos)):
         raise UsageError("give --mask once for each photograph, or not at all.")
     side = generator.img_resolution
-    views, known = [], True
+    views = []
     for index, photo in enumerate(photos):
         target = to_target(read_square(photo, side))
         beside = photo.with_suffix(".json")
         file = cameras[index % len(cameras)] if cameras else beside if beside.is_file() else None
-        known = known and file is not None
         mask = open_mask(chosen[index], photo, side) if chosen else None
-        views.append(View(target, open_camera(file, photo, generator), mask))
-    labels = [view.camera.label for view in views]
-    if len(cameras) == 1 < len(photos) and all(torch.equal(one, labels[0]) for one in labels):
+        camera = open_camera(file, photo, generator)
+        views.append(View(target, camera, mask, known=file is not None))
+    preset = PRESETS[generator.camera_preset]
+    if (
+        len(cameras) == 1 < len(photos)
+        and len(read_cameras(cameras[0], Reading(preset)).cameras) == 1
+    ):
         raise UsageError(
             f"{cameras[0]} has one camera for {len(photos)} photographs: give --camera once for "
             "each, or a file with the camera of each by name."
         )
-    return views, known
+    return views
 
 
 def open_camera(file: Path | None, photo: Path, generator: Generator) -> Camera:

@@ -9,7 +9,7 @@ from torch import Tensor
 from nerfgan_cli.cameras import PRESETS, Camera, CameraPreset, angles_from_pose
 
 # Side of the cube in which each domain's volume lives (eg3d.md 1.1).
-BOX_SIDE = {"ffhq": 1.0, "afhq": 1.0, "cars": 1.6}
+BOX_SIDE = {"ffhq": 1.0, "afhq": 1.0, "cars": 1.6, "cars-video": 1.6}
 FAR_OFF = 1.1  # ratio to the published focal length or distance that deserves a warning
 MISSED = 0.1  # of the distance; FFHQ's own axes pass the origin at 0.03
 AWAY = 0.5  # cosine of the angle between a camera's axis and the way to the origin

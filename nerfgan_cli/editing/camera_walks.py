@@ -24,8 +24,10 @@ def through(cameras: Camera, frames: int, closed: bool) -> Camera:
     count = len(cameras)
     if count in (1, frames):
         return cameras.expand(frames)
-    times = torch.arange(frames, dtype=torch.float64)
-    times = times * (count / frames if closed else (count - 1) / max(frames - 1, 1))
+    if closed:
+        times = torch.arange(frames, dtype=torch.float64) * (count / frames)
+    else:  # ends exactly at the last camera, beyond which Slerp knows nothing
+        times = torch.linspace(0, count - 1, frames, dtype=torch.float64)
     rotations = cameras.cam2world[:, :3, :3].double().cpu().numpy()
     if closed:
         rotations = np.concatenate([rotations, rotations[:1]])

@@ -1,10 +1,11 @@
 """Reports side by side, with what was published of the baselines: the tables of both papers.
 
 A column is one protocol: published numbers stand beside ours only where N, data rule and network
-are the same.
+are the same, and ours beside each other only where teacher, correction and resolution are too. The
+data set is told by the label of the row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -14,6 +15,17 @@ from nerfgan_cli.evaluation.tables import Row, Table
 from nerfgan_cli.training.recipe_reader import parse_toml
 
 FILE = "published.toml"
+
+DATA = "data_fingerprint"
+CONDITIONS = {  # of a protocol, beside what the name of the number tells; and how they are named
+    "extractor_sha256": "",
+    "network_sha256": "",
+    "estimator_sha256": "",
+    "teacher": "teacher=",
+    "corrected_by": "corrected_by=",
+    "resolution": "resolution=",
+    DATA: "data=",
+}
 
 
 class Published(NamedTuple):
@@ -50,30 +62,34 @@ def summary(report: Report) -> Table:
 def compare(reports: Sequence[Report], published: Sequence[Published]) -> Table:
     """A row for each report, then the published ones."""
     columns: dict[str, str] = {}  # name, and its head
-    networks: dict[str, str] = {}  # name, and the checksum of who measured it first
+    firsts: dict[str, dict[str, Any]] = {}  # name, and the protocol of who has it first
+    rows = []
     for report in reports:
-        for value in report.values:
-            value["name"] = distinct(value, networks)
-            columns.setdefault(value["name"], heading(value))
+        found = {distinct(value, firsts): value for value in report.values}
+        for name, value in found.items():
+            columns.setdefault(name, heading({**value, "name": name}))
+        numbers = {name: value["value"] for name, value in found.items()}
+        rows.append(([report.name, str(report.facts["data"] or ""), ""], numbers, False))
     for row in published:
         for name in row.values:
             columns.setdefault(name, name)
-    rows = []
-    for report in reports:
-        labels = [report.name, str(report.facts["data"] or ""), ""]
-        rows.append(Row([*labels, *cells(report, columns)]))
-    for row in published:
-        found = [number(row.values[name]) if name in row.values else "" for name in columns]
-        rows.append(Row([row.method, row.data, row.source, *found], published=True))
-    return Table(["model", "data", "source", *columns.values()], rows, labels=3)
+        rows.append(([row.method, row.data, row.source], row.values, True))
+    table = [Row([*labels, *cells(own, columns)], published=grey) for labels, own, grey in rows]
+    return Table(["model", "data", "source", *columns.values()], table, labels=3)
 
 
-def distinct(value: dict[str, Any], networks: dict[str, str]) -> str:
-    """The name of a number; if another network has it already, with the network's checksum."""
-    protocol = value["protocol"]
-    found = str(protocol.get("extractor_sha256") or protocol.get("network_sha256") or "")
-    first = networks.setdefault(value["name"], found)
-    return str(value["name"]) + (f"@{found[:8]}" if found != first else "")
+def distinct(value: dict[str, Any], firsts: dict[str, dict[str, Any]]) -> str:
+    """The name of a number; if another protocol has it already, with what differs."""
+    protocol, name = value["protocol"], str(value["name"])
+    first = firsts.setdefault(name, protocol)
+    for condition, mark in CONDITIONS.items():
+        found, other = protocol.get(condition), first.get(condition)
+        # Under "teacher" some keep the teacher's own number: nothing depends on it.
+        means = isinstance(found, float) or isinstance(other, float)
+        told = condition == DATA and protocol.get("data") != first.get("data")  # by the row's label
+        if found != other and not means and not told:
+            name += f"@{mark}{str(found or 'unknown')[:8]}"
+    return name
 
 
 def heading(value: dict[str, Any]) -> str:
@@ -82,8 +98,7 @@ def heading(value: dict[str, Any]) -> str:
     return f"{value['name']}{unit} {arrow}"
 
 
-def cells(report: Report, columns: dict[str, str]) -> list[str]:
-    found = {value["name"]: value["value"] for value in report.values}
+def cells(found: Mapping[str, float], columns: Iterable[str]) -> list[str]:
     return [number(found[name]) if name in found else "" for name in columns]
 
 

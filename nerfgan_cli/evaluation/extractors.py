@@ -6,7 +6,8 @@
                    ToyHeads. It is a judge in its own cause where a model was trained with it
     squeezenet     spatial means of SqueezeNet's last features
 
-Only numbers of the same extractor can be compared, so its name is in theirs.
+Only numbers of the same extractor can be compared, so its name is in theirs; weights other than
+those published add their checksum to it.
 """
 
 from collections.abc import Callable
@@ -47,6 +48,11 @@ class Extractor(NamedTuple):
         return self.network(pixels).float().cpu().numpy()
 
 
+def name_of(network: str, checksum: str, published: Published) -> str:
+    """Other weights than those published make other numbers."""
+    return network if checksum == published.sha256 else f"{network}@{checksum[:8]}"
+
+
 def open_inception(file: Path, device: torch.device) -> Extractor:
     """The file is a plain state dict; it is read by torch's reader that runs no code."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -60,7 +66,9 @@ def open_inception(file: Path, device: torch.device) -> Extractor:
         raise WeightsError(
             f"{file} is not the Inception of 2015: give {INCEPTION.name}, or {EXCEPT}."
         ) from error
-    return Extractor("inception", sha256_of(file), lambda pixels: network(pixels)[0], device)
+    checksum = sha256_of(file)
+    name = name_of("inception", checksum, INCEPTION)
+    return Extractor(name, checksum, lambda pixels: network(pixels)[0], device)
 
 
 def open_squeezenet(file: Path, device: torch.device) -> Extractor:
@@ -88,7 +96,9 @@ def open_squeezenet(file: Path, device: torch.device) -> Extractor:
         found: Tensor = network((pixels.float() / 255 - mean) / spread)
         return found.mean(dim=(2, 3))
 
-    return Extractor("squeezenet", sha256_of(file), features, device)
+    checksum = sha256_of(file)
+    name = name_of("squeezenet", checksum, IMAGENET["squeeze"])
+    return Extractor(name, checksum, features, device)
 
 
 def open_discriminator(file: Path, device: torch.device) -> Extractor:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.evaluation.looks import FaceReader
-from nerfgan_cli.evaluation.metric import MissingWeights, Networks, Setting
+from nerfgan_cli.evaluation.metric import LOWER, MissingWeights, Networks, Setting, Value
 from nerfgan_cli.evaluation.pack_faces import PackFaces, pack_folder
 from nerfgan_cli.evaluation.toy_faces import open_toy_faces
 from nerfgan_cli.faces.detector import LICENCE, PACKS
@@ -53,6 +53,15 @@ def draws_toyheads(setting: Setting) -> bool:
         return True
     models = (setting.generator, setting.teacher)
     return any(is_of_toyheads(model) for model in models if model is not None)
+
+
+def rate_of_lost(
+    reader: FaceReader, name: str, rate: float, protocol: dict[str, object]
+) -> list[Value]:
+    """How often no face was found; nobody knows it of a reader that takes everything for one."""
+    if reader.detector is None:
+        return []
+    return [Value(name, rate, None, "", LOWER, protocol)]
 
 
 def open_reader(setting: Setting) -> FaceReader:

@@ -2,13 +2,15 @@
 
 What the estimator says is corrected by the pictures that the teacher draws, whose cameras are
 certain. The teacher's own number, by the same correction, is the floor: what is below cannot be
-told from it. A volumetric model without a teacher serves as its own.
+told from it. A volumetric model without a teacher serves as its own. Where nobody can correct the
+estimator, the names of the numbers say so.
 """
 
 from math import degrees
 
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.errors import InputError
+from nerfgan_cli.evaluation.faces import rate_of_lost
 from nerfgan_cli.evaluation.looks import POSE, Array, FaceReader, Looks, standard_error
 from nerfgan_cli.evaluation.metric import LOWER, Setting, Value
 from nerfgan_cli.evaluation.samples import cameras_name, short
@@ -42,12 +44,14 @@ def measure_pose(setting: Setting, reader: FaceReader, count: int) -> list[Value
         "estimator_sha256": source.sha256,
         "cameras": cameras_name(setting),
         "angles": "of the viewing direction",
-        **facts,
     }
     if setting.generator is not None:
         protocol |= {"conditioning": "frontal", "truncation": 1.0, "noise": "const"}
-    mean, name = float(each.mean()), f"{short(count)}:{source.name}"
-    lost = float(1 - looks.found.mean())
+    lost, number = float(1 - looks.found.mean()), short(count)
+    lost_values = rate_of_lost(reader, f"pose_no_face{number}:{source.name}", lost, protocol)
+    protocol = protocol | facts
+    mean = float(each.mean())
+    name = f"{number}{'_uncorrected' * (correction is None)}:{source.name}"
     return [
         Value(f"pose{name}", mean, standard_error(each), "rad²", LOWER, protocol),
         *(
@@ -55,7 +59,7 @@ def measure_pose(setting: Setting, reader: FaceReader, count: int) -> list[Value
             for angle, column in zip(ANGLES, errors.T, strict=True)
         ),
         Value(f"pose_rms{name}", degrees(mean**0.5), None, "°", LOWER, protocol),
-        Value(f"no_face{name}", lost, None, "", LOWER, protocol),
+        *lost_values,
     ]
 
 
@@ -66,7 +70,8 @@ def correct(
     if setting.teacher is not None:
         setting = of_teacher(setting)
     elif setting.generator is None or not setting.generator.has_depth:
-        return None, {"correction": "none: there is no teacher to correct the estimator by"}
+        reason = "there is no teacher to correct the estimator by"
+        return None, {"correction": f"none: {reason}", "note": f"{reason}: give --teacher"}
     assert setting.generator is not None
     looks, true = look(setting, reader, min(max(count, LEAST), MOST))
     estimator = reader.sources[POSE].name

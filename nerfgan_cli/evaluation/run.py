@@ -15,9 +15,13 @@ from nerfgan_cli.evaluation.turning import with_companions
 def evaluate(
     setting: Setting, metrics: Sequence[Metric], report: Report, folder: Path
 ) -> list[NerfganError]:
-    """Measures what can be measured; returns the obstacles as errors, in the order of metrics."""
+    """Measures what can be measured, companions too.
+
+    Returns why the others of `metrics` could not be, in the order in which they were tried.
+    """
+    asked = {metric.name for metric in metrics}
     errors: list[NerfganError] = []
-    for metric in with_companions(setting, metrics):
+    for metric in with_companions(metrics):
         obstacle = metric.obstacle(setting)
         if obstacle is not None:
             kind = WeightsError if isinstance(obstacle, MissingWeights) else UsageError
@@ -25,8 +29,9 @@ def evaluate(
         else:
             error = _measure(setting, metric, report, folder)
         if error is not None:
-            errors.append(error)
             report.skip(metric.name, obstacle or str(error).rstrip("."))
+            if metric.name in asked:
+                errors.append(error)
         if setting.world.first:
             report.write(folder)
     _note_omission(setting, report)
@@ -42,12 +47,18 @@ def _note_omission(setting: Setting, report: Report) -> None:
         report.skip(", ".join(f"{name}:inception" for name in names), reason)
 
 
-def _measure(setting: Setting, metric: Metric, report: Report, folder: Path) -> WeightsError | None:
-    """Weights that cannot be had keep no other metric from being measured."""
+def _measure(setting: Setting, metric: Metric, report: Report, folder: Path) -> NerfganError | None:
+    """What keeps one metric from being measured keeps no other.
+
+    Of several processes one cannot know whether the others met it too, and where they wait for it:
+    there it ends the evaluation.
+    """
     start = time.perf_counter()
     try:
         values = metric.measure(setting)
-    except WeightsError as error:
+    except NerfganError as error:
+        if setting.world.size > 1:
+            raise
         return error
     seconds = time.perf_counter() - start
     report.add(metric.name, values, seconds)

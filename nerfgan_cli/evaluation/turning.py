@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nerfgan_cli.errors import InputError
-from nerfgan_cli.evaluation.faces import find_face_obstacle, open_reader
+from nerfgan_cli.evaluation.faces import find_face_obstacle, open_reader, rate_of_lost
 from nerfgan_cli.evaluation.looks import (
     IDENTITY,
     LANDMARKS,
@@ -32,7 +32,7 @@ from nerfgan_cli.evaluation.sittings import look_at_heads, of_teacher, own_and_f
 from nerfgan_cli.metrics.identity import cosines
 from nerfgan_cli.metrics.landmarks import landmark_errors
 
-QUICK = 128  # heads of a bare evaluation; EG3D's protocol has 1024
+QUICK, MOST = 128, 1024  # heads of a bare evaluation, and of EG3D's protocol
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Turning:
         return find_face_obstacle(setting, self.name)
 
     def measure(self, setting: Setting) -> list[Value]:
-        return self.values(setting, open_reader(setting), available(setting, QUICK))
+        count = min(available(setting, QUICK), MOST)
+        return self.values(setting, open_reader(setting), count)
 
 
 def measure_identity(setting: Setting, reader: FaceReader, count: int) -> list[Value]:
@@ -60,9 +61,13 @@ def measure_identity(setting: Setting, reader: FaceReader, count: int) -> list[V
     def compare(view: Looks, front: Looks) -> Array:
         return cosines(view.codes, front.codes)
 
-    found, protocol = compare_to_front(setting, reader, count, IDENTITY, compare)
-    name = f"{IDENTITY}{short(count)}:{reader.sources[IDENTITY].name}"
-    return [Value(name, float(found.mean()), standard_error(found), "", HIGHER, protocol)]
+    found, lost, protocol = compare_to_front(setting, reader, count, IDENTITY, compare)
+    name = f"{short(count)}:{reader.sources[IDENTITY].name}"
+    mean, error = float(found.mean()), standard_error(found)
+    return [
+        Value(f"{IDENTITY}{name}", mean, error, "", HIGHER, protocol),
+        *rate_of_lost(reader, f"{IDENTITY}_no_face{name}", lost, protocol),
+    ]
 
 
 def measure_landmarks(setting: Setting, reader: FaceReader, count: int) -> list[Value]:
@@ -71,13 +76,14 @@ def measure_landmarks(setting: Setting, reader: FaceReader, count: int) -> list[
     def compare(view: Looks, front: Looks) -> Array:
         return landmark_errors(view.points, front.points, distance_of_eyes(reader, front.points))
 
-    found, protocol = compare_to_front(setting, reader, count, LANDMARKS, compare)
+    found, lost, protocol = compare_to_front(setting, reader, count, LANDMARKS, compare)
     protocol |= {"alignment": "similarity", "unit": "distance between the eyes, from the front"}
     name = f"{short(count)}:{reader.sources[LANDMARKS].name}"
     mean = float(found.mean())
     return [
         Value(f"{LANDMARKS}{name}", mean, standard_error(found), "eyes²", LOWER, protocol),
         Value(f"{LANDMARKS}_root{name}", mean**0.5, None, "eyes", LOWER, protocol),
+        *rate_of_lost(reader, f"{LANDMARKS}_no_face{name}", lost, protocol),
     ]
 
 
@@ -87,7 +93,7 @@ def compare_to_front(
     count: int,
     what: str,  # a key of the reader's sources
     compare: Callable[[Looks, Looks], Array],  # views, fronts -> one number each
-) -> tuple[Array, dict[str, object]]:
+) -> tuple[Array, float, dict[str, object]]:  # numbers of heads, the rate of lost ones, protocol
     """Of the heads that were found in both pictures, and of the teacher's for comparison."""
     protocol: dict[str, object] = {
         "heads": count,
@@ -104,7 +110,7 @@ def compare_to_front(
     if setting.teacher is not None:
         theirs, _ = _compare(of_teacher(setting), reader, count, compare)
         protocol |= {"teacher": float(theirs.mean())}
-    return found, protocol
+    return found, lost, protocol
 
 
 def _compare(
@@ -126,9 +132,13 @@ TURNING = [
 ]
 
 
-def with_companions(setting: Setting, metrics: Sequence[Metric]) -> list[Metric]:
-    """With any of the three all that can be measured of them: one alone would deceive."""
-    names = {metric.name for metric in metrics}
-    three = TURNING if names & {metric.name for metric in TURNING} else []
-    others = [metric for metric in three if metric.name not in names]
-    return [*metrics, *(metric for metric in others if metric.obstacle(setting) is None)]
+def with_companions(metrics: Sequence[Metric]) -> list[Metric]:
+    """With any of the three all of them, side by side: one alone would deceive."""
+    three = {metric.name for metric in TURNING}
+    chosen: list[Metric] = []
+    for metric in metrics:
+        if metric.name not in three:
+            chosen.append(metric)
+        elif TURNING[0] not in chosen:
+            chosen += TURNING
+    return chosen

@@ -29,10 +29,11 @@ class View(NamedTuple):
     target: Tensor  # [1, 3, H, H] in [-1, 1]
     camera: Camera  # one
     mask: Tensor | None = None  # [1, 1, H, H] in [0, 1], how much each pixel counts
+    known: bool = True  # False: the camera is the frontal one, as nobody told it
 
     def to(self, device: torch.device) -> "View":
         mask = None if self.mask is None else self.mask.to(device)
-        return View(self.target.to(device), self.camera.to(device), mask)
+        return View(self.target.to(device), self.camera.to(device), mask, self.known)
 
 
 def read_square(path: Path, resolution: int) -> Picture:  # [H, H, 3]

@@ -24,6 +24,7 @@ from nerfgan_cli.inversion.statistics import Statistics
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.training.randomness import keyed
 
+TRIAL = 0.02  # share of the steps that each yaw gets at which an unknown camera may begin
 COMPARED = 256  # side at which pictures are compared; larger ones are reduced by area
 
 
@@ -63,8 +64,9 @@ class PivotSearch(Stage):
         groups = [{"params": [*codes, *self.noise.values()]}]
         if settings.camera is not None:
             cameras = Camera.cat([view.camera for view in views])
-            preset = PRESETS[generator.camera_preset]
-            self.search = CameraSearch(cameras, preset, settings.camera).to(self.device)
+            known = [view.known for view in views]
+            domain = generator.camera_preset
+            self.search = CameraSearch(cameras, known, domain, settings.camera).to(self.device)
             groups.append({"params": [self.search.offsets]})
         self.optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.999))
 
@@ -77,6 +79,8 @@ class PivotSearch(Stage):
         return {name: tensor.detach() for name, tensor in found.items()}
 
     def step(self, index: int) -> Terms:
+        if index == 0:
+            self.choose_sides()
         rates = self._set_rates(index)
         self.optimizer.zero_grad(set_to_none=True)
         terms = {"perceptual": torch.zeros([], device=self.device)}
@@ -96,10 +100,11 @@ class PivotSearch(Stage):
     def compare(self, subject: Subject, number: int) -> Tensor:  # []
         """The distance of a subject to one of the photographs."""
         view = self.views[number]
-        camera = view.camera if self.search is None else self.search.cameras()[number]
+        search = self.search_of(number)
+        camera = view.camera if search is None else search.cameras()[number]
         image = self.generator.draw(subject, camera, self.options).image
-        if self.search is not None:
-            image = shift_picture(image, self.search.shifts[number])
+        if search is not None:
+            image = shift_picture(image, search.shifts[number])
         image = seen(image, view)
         distance: Tensor = self.distance(reduce(image), reduce(view.target))
         return distance.sum()
@@ -107,22 +112,52 @@ class PivotSearch(Stage):
     @torch.no_grad()
     def found_views(self) -> list[View]:
         """The photographs with the cameras that were found, each moved to where it belongs."""
-        if self.search is None:
-            return list(self.views)
         found = []
-        cameras = self.search.cameras()
         for number, view in enumerate(self.views):
-            back = -self.search.shifts[number]
-            mask = None if view.mask is None else shift_picture(view.mask, back)
-            found.append(View(shift_picture(view.target, back), cameras[number], mask))
+            search = self.search_of(number)
+            if search is not None:
+                back = -search.shifts[number]
+                mask = None if view.mask is None else shift_picture(view.mask, back)
+                target, camera = shift_picture(view.target, back), search.cameras()[number]
+                view = View(target, camera, mask, view.known)
+            found.append(view)
         return found
+
+    def search_of(self, number: int) -> CameraSearch | None:
+        """What moves the camera of a photograph, if anything does."""
+        search = self.search
+        return None if search is None or not search.moving[number] else search
+
+    def choose_sides(self) -> None:
+        """Begins each search for an unknown camera at the yaw that promises most."""
+        for number, view in enumerate(self.views):
+            search = self.search_of(number)
+            if search is None or view.known:
+                continue
+            found = {yaw: self.try_yaw(search, number, yaw) for yaw in search.starts}
+            with torch.no_grad():
+                search.offsets[number, 0] = min(found, key=found.__getitem__)
+
+    def try_yaw(self, search: CameraSearch, number: int, yaw: float) -> float:
+        """How near the photograph a few steps of the latent come, from there."""
+        with torch.no_grad():
+            search.offsets[number, 0] = yaw
+        ws = self.ws.detach().clone().requires_grad_()
+        optimizer = torch.optim.Adam([ws], lr=schedules.RATE)
+        for _ in range(max(1, round(TRIAL * self.steps))):
+            ws.grad = torch.autograd.grad(self.compare(self.prepare(ws), number), ws)[0]
+            optimizer.step()
+        with torch.no_grad():
+            return float(self.compare(self.prepare(ws), number) + search.prior()[number])
 
     def noisy(self, index: int) -> Subject:
         """Who is drawn in a step: one near the codes so far."""
-        moved = self.ws + self.draw_noise(index)
+        return self.prepare(self.ws + self.draw_noise(index))
+
+    def prepare(self, ws: Tensor) -> Subject:
         if self.offset is not None:
             self.generator.set_offset(self.offset * self.offset_scale)
-        return self.generator.prepare(moved.expand(-1, self.generator.num_ws, -1), self.options)
+        return self.generator.prepare(ws.expand(-1, self.generator.num_ws, -1), self.options)
 
     def draw_noise(self, index: int) -> Tensor:  # as `ws`
         size = schedules.latent_noise(index, self.steps) * self.statistics.w_std
@@ -136,7 +171,7 @@ class PivotSearch(Stage):
             rows = self.ws[:, 1:] - self.ws[:, :1] if self.offset is None else self.offset
             yield "layers", self.settings.pivot.layer_penalty * rows.square().sum(dim=2).mean()
         if self.search is not None:
-            yield "camera", self.search.prior()
+            yield "camera", self.search.prior().mean()
 
     def _set_rates(self, index: int) -> Terms:
         group, *others = self.optimizer.param_groups

@@ -10,7 +10,7 @@ result.json
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from math import radians
+from math import isinf, radians
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from nerfgan_cli.generators.drawing import choose_batch, draw_views
 from nerfgan_cli.inversion.distances import is_of_toyheads
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.run import Inversion, Job
+from nerfgan_cli.inversion.settings import Settings
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.media import Picture, captioned_grid, pictures_of, to_pixels, write_png
 from nerfgan_cli.metrics.identity import cosines
@@ -86,10 +87,12 @@ def write_report(
         name, generator = other
         result["other_model"] = {
             "model": name,
-            "psnr_of_projections": agreement(generator, ws, drawn["projected"], inversion.views),
+            "psnr_of_projections": agreement(
+                generator, ws, drawn["projected"], inversion.views, options
+            ),
         }
     with replacing(folder / RESULT) as unfinished:
-        unfinished.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        unfinished.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", "utf-8")
     (folder / UNFINISHED).unlink(missing_ok=True)
     return result
 
@@ -135,10 +138,14 @@ def likeness(
 
 
 def agreement(
-    other: Generator, ws: Tensor, projected: Sequence[Tensor], views: Sequence[View]
+    other: Generator,
+    ws: Tensor,
+    projected: Sequence[Tensor],
+    views: Sequence[View],
+    options: DrawOptions,
 ) -> list[float]:
     """PSNR between what both models draw of the pivot, neither of them tuned."""
-    drawn = draw(other, ws.expand(-1, other.num_ws, -1), views, DrawOptions())
+    drawn = draw(other, ws.expand(-1, other.num_ws, -1), views, options)
     pairs = zip(shown(drawn), shown(projected), strict=True)
     return [round(float(psnr(a[None], b[None])[0]), 2) for a, b in pairs]
 
@@ -189,6 +196,7 @@ def describe_result(
         "name": job.name,
         "model": job.base.name,
         "kind": job.generator.kind,
+        "volume": job.generator.has_depth,  # drawn with `depth_multiplier` of the settings
         "toy": is_of_toyheads(job.generator),  # knows nobody but ToyHeads
         "space": job.settings.pivot.space,
         "latent": describe_latent(inversion),
@@ -201,9 +209,17 @@ def describe_result(
         **found,
         "steps": inversion.steps,
         "seconds": round(inversion.seconds, 1),
-        "settings": asdict(job.settings),
+        "settings": describe_settings(job.settings),
         "key": job.key(),
     }
+
+
+def describe_settings(settings: Settings) -> dict[str, Any]:
+    """As a table; JSON has no infinity, so that a stop there is a word."""
+    table = asdict(settings)
+    if settings.tuning.stop is not None and isinf(settings.tuning.stop):
+        table["tuning"]["stop"] = str(settings.tuning.stop)
+    return table
 
 
 def describe_latent(inversion: Inversion) -> str:

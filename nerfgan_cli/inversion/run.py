@@ -77,10 +77,11 @@ class Job:
         pictures = [view.target for view in views]
         masks = [view.mask for view in views if view.mask is not None]
         which = json.dumps([view.mask is not None for view in views])
+        told = json.dumps([view.known for view in views])
         found = {
             "model": self.base.checksum,
             "photos": crc32(which.encode(), _checksum(pictures + masks)),
-            "cameras": _checksum([view.camera.label for view in views]),
+            "cameras": crc32(told.encode(), _checksum([view.camera.label for view in views])),
             "distances": weights_checksum(*networks),
             "settings": crc32(json.dumps(asdict(self.settings)).encode()),
         }
@@ -111,6 +112,7 @@ def find_result(job: Job, folder: Path) -> dict[str, Any] | None:
         _refuse_other(folder, result["key"], job.key())
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged: remove it, or give another -o.") from error
+    (folder / UNFINISHED).unlink(missing_ok=True)  # of a process that was killed before it did so
     return result
 
 

@@ -34,6 +34,7 @@ class CameraSettings:
     start: float = 0.2  # share of the pivot's steps in which only the latent moves
     rate: float = 5e-3  # of angles in radians, and of shifts in sides of the picture
     prior: float = 0.05  # weight of the offsets' squares, each in its own usual error
+    known: bool = True  # those that were told as well; else only the unknown ones
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,19 @@ def test_cats_cars_and_anything(nerfgan, tmp_path):
     assert len(record["points"]) == 5
 
 
+def test_cars_are_those_of_models_or_of_training(nerfgan, tmp_path):
+    """Converted models are drawn closer than they were trained; `cars` alone says so."""
+    source = photo(tmp_path / "car.png", size=(60, 60))
+    for like, told in (("cars-video", False), ("cars", True)):
+        options = ("-o", tmp_path / like, "--camera", "frontal", "--like", like)
+        done = nerfgan("align", source, *options)
+        assert done.code == 0, done.err
+        assert ("give --like cars-video" in done.err) is told
+        record = json.loads((tmp_path / like / "car.json").read_text())
+        assert record["angles"]["radius"] == PRESETS[like].radius
+        assert record["angles"]["focal"] == pytest.approx(PRESETS[like].focal, abs=1e-4)
+
+
 def test_marked_points_find_the_camera(nerfgan, tmp_path):
     """Of a car, by points whose places in the world are known."""
     source = photo(tmp_path / "car.png", size=(400, 600))
@@ -363,6 +376,19 @@ def test_wrong_usage(nerfgan, made, tmp_path):
     same.refused(2, "would both become a.png")
     nerfgan("align", source, "-o", tmp_path / "o", "--like", "cars").refused(2, "--camera frontal")
     nerfgan("align", source, "-o", tmp_path / "o", "--dataset", "x.json").refused(2, ".zip")
+    new, fit = ("-o", tmp_path / "o"), ("--fit-calibration", "c.json")
+    for arguments, idle, by in (
+        ((*new, "--camera", "frontal", "--face", 1), "--face", "--points or --camera"),
+        ((*new, "--points", source, "--face", 2), "--face", "--points or --camera"),
+        (("--list", "--face", 2), "--face", "--list"),
+        (("--list", *new), "--out", "--list"),
+        (("--list", "--camera", "frontal"), "--camera", "--list"),
+        ((*fit, "--dataset", "x.zip"), "--dataset", "--fit-calibration"),
+        ((*fit, *new), "--out", "--fit-calibration"),
+        ((*fit, "--list"), "--list", "--fit-calibration"),
+    ):
+        told = f"{idle} would do nothing with {by}"
+        nerfgan("align", source, *arguments).refused(2, told)
     shape = ("--mean-shape", tmp_path / "no.json")
     nerfgan("align", source, "-o", tmp_path / "o", *shape).refused(3, "cannot read")
     assert not (tmp_path / "o").exists()

@@ -9,6 +9,7 @@ from cli import ROOT  # of this folder
 from inversion_case import PIXELS, Models, quick
 
 from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.generators.eg3d import EG3D
 
 
 @pytest.fixture
@@ -65,3 +66,20 @@ def test_samples_are_recovered_and_judged_from_the_side(benchmark, models: Model
     row = program.summary("x", [found, found._replace(tuned=31.0, tuned_aside=20.0)])
     assert f"({min(found.tuned, 31.0):.2f})" in row
     assert row.split("|")[6].strip() == f"{1 + (found.tuned >= 30)} of 2"
+
+
+def test_truth_and_results_are_drawn_as_they_were_tuned(
+    benchmark, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, times, draw = benchmark("inversion_proof"), [], EG3D.draw
+
+    def spy(self: EG3D, subject, camera, options):
+        times.append(options.depth_multiplier)
+        return draw(self, subject, camera, options)
+
+    monkeypatch.setattr(EG3D, "draw", spy)
+    generator = load_model(models.teacher).requires_grad_(False)
+    settings = quick(1, 1, depth_multiplier=2.0)
+    program.recover(str(models.teacher), generator, PIXELS, settings, 1)
+    assert len(times) >= 3 * 2
+    assert set(times) == {2.0}

@@ -53,6 +53,15 @@ def test_show_warns_where_others_refuse(nerfgan, tmp_path):
     assert not (tmp_path / "x.png").exists()
 
 
+@pytest.mark.parametrize(("focal", "told"), [(1.7, False), (1.0254, True), (4.2647, True)])
+def test_a_lens_of_another_domain_is_told(nerfgan, tmp_path, focal, told):
+    (tmp_path / "cam.json").write_text(json.dumps({"yaw": 30, "focal": focal}))
+    done = nerfgan("camera", "show", tmp_path / "cam.json", "--like", "cars-video", "--json")
+    assert done.code == 0, done.err
+    notes = json.loads(done.out)["notes"]
+    assert [f"focal length of {focal:.4g} where 1.707" in note for note in notes] == [True] * told
+
+
 def test_matrices_can_be_read_the_other_way(nerfgan, tmp_path):
     """What is wrong is told, and mended when converting, also where a file has no words."""
     camera = FFHQ.at(0.4, 0.1)

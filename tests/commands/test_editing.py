@@ -17,6 +17,7 @@ from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.commands.camera_path import CameraPath, PathName
 from nerfgan_cli.commands.drawing import Truncation
 from nerfgan_cli.commands.interpolate import Curve, Space
+from nerfgan_cli.commands.sources import parse_sitters
 from nerfgan_cli.editing.walks import lerp, slerp
 from nerfgan_cli.generators.drawing import Person
 from nerfgan_cli.generators.drawing import latent as latent_of
@@ -276,6 +277,19 @@ def test_weighted_sums(draw, alone, latent):
     walk, _ = draw("interpolate", "--latents", f"1,{latent}", "--frames", 3)
     assert same(found[2, 0], walk[0, 1])
     assert notes["rows"] == ["0.5*1", "0.5*1+0.5*Ann"]
+
+
+def test_sums_take_away(tmp_path):
+    """A minus is a sign before a weight, and else a part of a file's name."""
+    file = tmp_path / "a-b.npy"
+    np.save(file, np.zeros((1, 14, 16), np.float32))
+    text = f"1*1-0.5*2,-.5*3, 2*1 - 1*2+-1*4 ,1*5-0.25*{file}"
+    found = parse_sitters("--rows", text, Truncation())
+    names = [sitter.name for sitter in found]
+    assert names == ["1*1-0.5*2", "-0.5*3", "2*1-1*2-1*4", "1*5-0.25*a-b"]
+    weights = [[weight for weight, _ in sitter.terms] for sitter in found]
+    assert weights == [[1, -0.5], [-0.5], [2, -1, -1], [1, -0.25]]
+    assert [sitter.seed for _, sitter in found[2].terms] == [1, 2, 4]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from datasets import archive, labels_at, noise, png, write_zip
 from distill_case import save_teacher
 from PIL import Image
 
+from nerfgan_cli.checkpoints.conversion import sha256_of
+from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.evaluation import rows
 from nerfgan_cli.evaluation.table import METRICS
 
@@ -22,7 +24,7 @@ ALL = f"{DISTANCES},psnr,ssim"
 @pytest.fixture(autouse=True)
 def without_weights(monkeypatch, tmp_path):
     """No network of anybody else is installed; the sheet is small."""
-    for name in ("NERFGAN_HOME", "TORCH_HOME"):
+    for name in ("NERFGAN_HOME", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setattr("nerfgan_cli.evaluation.figures.SUBJECTS", 1)
 
@@ -110,6 +112,15 @@ def test_a_bare_word_measures_what_it_can(evaluate, monkeypatch, tmp_path):
     assert "nerfgan weights get inception" in done.out
 
 
+def test_many_pictures_are_for_distances_only(evaluate, monkeypatch, tmp_path):
+    """As published, FID has 50,000 and PSNR 1000, whatever --num."""
+    monkeypatch.setattr("nerfgan_cli.evaluation.likeness.MOST", 3)
+    assert evaluate("--metrics", "fid,psnr,ssim", "--num", 5).code == 0
+    assert list(values(tmp_path / "out")) == [
+        *("fid5_full:discriminator", "psnr3", "psnr_raw3", "ssim3"),
+    ]
+
+
 def test_batch_size_changes_nothing_and_the_seed_does(evaluate, tmp_path):
     found = []
     for number, more in enumerate((["--batch", 1], ["--batch", 5], ["--seed", 1])):
@@ -187,13 +198,14 @@ def test_squeezenet_as_extractor_and_below_lpips(evaluate, tmp_path):
     done = evaluate("--metrics", "fid,lpips", *options, *lpips)
     assert done.code == 0, done.err
     found = values(tmp_path / "out")
-    assert list(found) == ["fid3_full:squeezenet", "lpips3:squeeze"]
+    own = sha256_of(weights)[:8]  # not those published: other numbers
+    assert list(found) == [f"fid3_full:squeezenet@{own}", f"lpips3:squeeze@{own}"]
     assert all(value > 0 for value in found.values())
     save_teacher(tmp_path / "other.safetensors", 2)
     other = ["--teacher", tmp_path / "other.safetensors"]
     again = evaluate("--metrics", "fid,lpips", *options, *lpips, *other)
     assert again.code == 2
-    assert "fid3_full:squeezenet" in again.out
+    assert f"fid3_full:squeezenet@{own}" in again.out
     assert "does not understand this model's latents" in again.err
     wrong = evaluate("--metrics", "fid", "--extractor", "inception", "--inception", weights)
     wrong.refused(4, "is not the Inception of 2015")
@@ -264,6 +276,70 @@ def test_what_is_asked_for_and_cannot_be_had(evaluate, nerfgan, models, tmp_path
     nerfgan(*bare, "--images", tmp_path).refused(2, "give one of them")
     nerfgan(*bare, "a-model").refused(2, "--compare")
     nerfgan("eval", "--compare", "-o", tmp_path).refused(2, "--compare")
+
+
+class Broken:
+    """A metric that finds out only when it measures that it cannot."""
+
+    name = "broken"
+
+    def obstacle(self, setting):
+        return None
+
+    def measure(self, setting):
+        raise InputError("no face was found: take a model of faces.")
+
+
+def test_a_metric_that_fails_keeps_no_other_from_being_measured(evaluate, monkeypatch, tmp_path):
+    kept = {"fid": METRICS["fid"], "broken": Broken(), "psnr": METRICS["psnr"]}
+    monkeypatch.setattr("nerfgan_cli.commands.evaluating.METRICS", kept)
+    out = tmp_path / "out"
+
+    def measured():
+        assert list(values(out)) == ["fid3_full:discriminator", "psnr3", "psnr_raw3"]
+        assert "no face was found" in (out / "table.txt").read_text()
+        (out / "table.txt").unlink()
+
+    done = evaluate("--num", 3)
+    assert done.code == 0, done.err
+    assert "no face was found" in done.out
+    assert (out / "poses.png").is_file()
+    measured()
+    done = evaluate("--num", 3, "--metrics", "fid,broken,psnr")
+    assert (done.code, "no face was found" in done.err) == (3, True)
+    measured()
+
+    def draw_nothing(*_):
+        raise WeightsError("it draws nothing: train it further.")
+
+    monkeypatch.setattr("nerfgan_cli.commands.eval.write_poses", draw_nothing)
+    done = evaluate("--num", 3, "--metrics", "fid,psnr")
+    assert (done.code, "it draws nothing" in done.err) == (4, True)
+    assert "it draws nothing" in (out / "table.txt").read_text()
+    assert len(values(out)) == 3
+    for name in ("fid", "psnr"):
+        kept.pop(name)
+    assert evaluate("--num", 3).code == 3  # nothing was measured
+    assert "no face was found" in (out / "table.txt").read_text()
+
+
+def test_psnr_needs_no_network_of_lpips(evaluate, tmp_path):
+    damaged = tmp_path / "alex.pth"
+    damaged.write_bytes(b"no weights")
+    done = evaluate("--metrics", "psnr,lpips", "--num", 3, "--lpips-weights", damaged)
+    assert done.code == 3
+    assert "alex.pth" in done.err
+    assert list(values(tmp_path / "out")) == ["psnr3", "psnr_raw3"]
+
+
+def test_companions_that_cannot_be_had_are_named(evaluate, tmp_path):
+    done = evaluate("--metrics", "fid,identity,kid", "--num", 3)
+    assert done.code == 4
+    assert "identity was not measured: the InsightFace pack" in done.err
+    report = json.loads((tmp_path / "out" / "eval.json").read_text())
+    assert [value["metric"] for value in report["values"]] == ["fid", "kid"]
+    skipped = [entry["metric"] for entry in report["skipped"]]
+    assert skipped[:3] == ["pose", "identity", "landmarks"]
 
 
 # Several

@@ -5,14 +5,17 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from nerfgan_cli.camera_files import write_cameras
 from nerfgan_cli.cameras import PRESETS, Camera, focal_from_fov
 from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.commands.drawing import Look
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.media import GAP
 from nerfgan_cli.nn.superresolution import SuperResolution
@@ -186,6 +189,14 @@ def test_camera_options(draw):
     torch.testing.assert_close(drawn.label, expected.label)
 
 
+def test_the_field_of_view_of_the_releases_programs_is_told(capsys):
+    """18.837 degrees are across the diagonal there; who means them gets a smaller face."""
+    teacher = SimpleNamespace(camera_preset="ffhq")
+    for fov, told in ((18.837, True), (18.8, True), (18.5, False), (None, False)):
+        Look(fov=fov).preset(teacher)
+        assert ("13.374" in capsys.readouterr().err) is told, fov
+
+
 def test_a_camera_from_a_file(draw, nerfgan, tmp_path, teacher):
     file = tmp_path / "cam.json"
     camera = PRESETS["ffhq"].at(math.radians(20), math.radians(-10), math.radians(5))
@@ -198,7 +209,10 @@ def test_a_camera_from_a_file(draw, nerfgan, tmp_path, teacher):
     image = ("image", "--model", teacher, "--camera", file)
     nerfgan(*image, "--yaw", 3).refused(2, "give one of them")
     file.write_text(json.dumps([camera.label[0].tolist()] * 2))
-    nerfgan(*image, "-o", tmp_path / "b.png").refused(3, "has 2 cameras")
+    nerfgan(*image, "-o", tmp_path / "b.png").refused(3, "has 2 cameras", "give a file of one")
+    write_cameras([("a.png", camera), ("c.png", camera)], file)
+    remedy = f"nerfgan camera convert {file} --name a.png -o one.json"
+    nerfgan(*image, "-o", tmp_path / "b.png").refused(3, "has 2 cameras", remedy)
     assert not (tmp_path / "b.png").exists()
 
 

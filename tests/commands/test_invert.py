@@ -193,7 +193,41 @@ def test_without_a_camera_the_frontal_one_is_optimised(invert, photo, tmp_path) 
     assert told["settings"]["camera"] is None
     assert told["cameras"][0]["yaw"] == 0
     _, told, _ = invert(photo, "--optimise-camera", out="searched")
-    assert told["cameras"][0]["yaw"] != pytest.approx(np.degrees(0.3), abs=1e-4)
+    assert told["cameras"][0]["yaw"] != pytest.approx(np.degrees(0.3), abs=1e-3)
+    # One of two is told: that one stays.
+    _, told, done = invert(photo, "--photo", alone, out="both")
+    assert told["shifts"][0] == [0, 0]
+    assert told["shifts"][1] != [0, 0]
+    assert told["cameras"][0]["yaw"] == pytest.approx(np.degrees(0.3), abs=1e-3)
+    assert "for 1 of 2 photographs" in done.err
+
+
+def test_what_was_tuned_is_drawn_alike(
+    invert, photo, models, nerfgan, tmp_path, monkeypatch
+) -> None:
+    """Its pictures have the depth samples of the tuning; drawing it so as well is advised."""
+    drawn, times, draw = ("--depth-samples", 2), [], EG3D.draw
+    steps = ("--steps", 2, "--tuning-steps", 1, *drawn)
+
+    def spy(self, subject, camera, options):
+        times.append(options.depth_multiplier)
+        return draw(self, subject, camera, options)
+
+    monkeypatch.setattr(EG3D, "draw", spy)
+    _, result, done = invert(photo, "--teacher", models.teacher, steps=steps)
+    assert times == [2.0], "the teacher, which draws the pivot of the student"
+    assert not result["volume"]
+    assert "--depth-samples" not in done.out
+    folder, result, done = invert(photo, model=models.teacher, out="volume", steps=steps)
+    assert result["volume"]
+    assert "--depth-samples 2 -o turn.mp4" in done.out
+    view = ("--yaw", np.degrees(0.3), "--pitch", np.degrees(0.1), "--precision", "fp32")
+    found = [tmp_path / "as_tuned.png", tmp_path / "thinner.png"]
+    for path, options in zip(found, (drawn, ()), strict=True):
+        assert nerfgan("image", "--model", folder, *view, *options, "-o", path).code == 0
+    tuned = pixels(folder / "tuned.png")
+    apart = [np.abs(pixels(path) - tuned).max() for path in found]
+    assert apart[0] <= 1 < apart[1]
 
 
 def test_several_photographs_of_one_subject(invert, photo, models, tmp_path) -> None:
@@ -234,6 +268,8 @@ def test_the_fast_preset_says_what_it_costs(invert, photo, monkeypatch) -> None:
 def test_good_enough_leaves_the_base(invert, photo, models) -> None:
     folder, result, _ = invert(photo, "--stop", "inf")
     assert result["steps"]["tuning"] == 0
+    assert "Infinity" not in (folder / "result.json").read_text(), "which is no JSON"
+    assert result["settings"]["tuning"]["stop"] == "inf"
     own, base = load_model(folder / "model.safetensors"), load_model(models.student)
     assert all(torch.equal(x, base.state_dict()[name]) for name, x in own.state_dict().items())
     assert (pixels(folder / "tuned.png") == pixels(folder / "projected.png")).all()

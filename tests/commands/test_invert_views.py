@@ -1,12 +1,13 @@
 """Photographs, cameras and masks as `nerfgan invert` takes them, without inverting."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from inversion_case import SIDEWAYS, load, sample
+from inversion_case import SIDEWAYS, load, make_job, quick, sample
 from PIL import Image
 
 from nerfgan_cli.camera_files import write_cameras
@@ -17,6 +18,7 @@ from nerfgan_cli.commands.views import FACE, open_views
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.looks import Looks
 from nerfgan_cli.inversion.report import likeness
+from nerfgan_cli.inversion.settings import CameraSettings
 from nerfgan_cli.media import to_pixels
 
 FIVE = [[20, 30], [40, 30], [30, 36], [23, 45], [37, 45]]
@@ -37,25 +39,29 @@ def photos(tmp_path) -> list[Path]:
 
 
 def test_cameras_are_those_of_their_photographs(photos, generator, tmp_path) -> None:
-    views, known = open_views(photos, [], [], generator)
-    assert not known
+    views = open_views(photos, [], [], generator)
+    assert [view.known for view in views] == [False, False]
     assert all(torch.equal(view.camera.label, PRESETS["ffhq"].frontal().label) for view in views)
     write_cameras([(None, SIDEWAYS)], tmp_path / "a.json")
-    views, known = open_views(photos, [], [], generator)
-    assert not known, "that of b is not told"
+    views = open_views(photos, [], [], generator)
+    assert [view.known for view in views] == [True, False], "that of b is not told"
+    assert [view.to(torch.device("cpu")).known for view in views] == [True, False]
     torch.testing.assert_close(views[0].camera.label, SIDEWAYS.label)
     both = tmp_path / "both.json"
     write_cameras([("b.png", OTHER), ("a.png", SIDEWAYS)], both)
     write_cameras([(None, OTHER)], tmp_path / "other.json")
     for files in ([both], [tmp_path / "a.json", tmp_path / "other.json"]):
-        views, known = open_views(photos, files, [], generator)
-        assert known
+        views = open_views(photos, files, [], generator)
+        assert all(view.known for view in views)
         labels = torch.cat([view.camera.label for view in views])
         torch.testing.assert_close(labels, torch.cat([SIDEWAYS.label, OTHER.label]))
     with pytest.raises(UsageError, match="one camera for 2 photographs"):
         open_views(photos, [tmp_path / "other.json"], [], generator)
     with pytest.raises(UsageError, match="3 cameras for 2 photographs"):
         open_views(photos, [both] * 3, [], generator)
+    write_cameras([("a.png", OTHER), ("b.png", OTHER)], both)  # of a tripod
+    views = open_views(photos, [both], [], generator)
+    assert torch.equal(views[0].camera.label, views[1].camera.label)
     write_cameras([("b.png", OTHER), ("c.png", SIDEWAYS)], both)
     with pytest.raises(InputError, match=r"none of its 2 cameras is that of a\.png"):
         open_views(photos, [both], [], generator)
@@ -65,14 +71,14 @@ def test_masks_are_pictures_or_the_face(photos, generator, tmp_path) -> None:
     left = Image.new("L", (64, 64))
     left.paste(255, (0, 0, 32, 64))
     left.save(tmp_path / "left.png")
-    views, _ = open_views(photos[:1], [], [tmp_path / "left.png"], generator)
+    views = open_views(photos[:1], [], [tmp_path / "left.png"], generator)
     assert views[0].mask[..., :32].min() == 1
     assert views[0].mask[..., 32:].max() == 0
     for photo in photos:
         photo.with_suffix(".json").write_text(
             json.dumps({"yaw": 0, "points": FIVE}), encoding="utf-8"
         )
-    views, _ = open_views(photos, [], [FACE], generator)
+    views = open_views(photos, [], [FACE], generator)
     for view in views:
         assert view.mask[0, 0, 36, 30] == 1
         assert view.mask[0, 0, :8].max() == 0
@@ -86,13 +92,25 @@ def test_masks_are_pictures_or_the_face(photos, generator, tmp_path) -> None:
 
 
 def test_a_toy_is_called_one(models, capsys) -> None:
-    announce(load(find_model(STUDENT)), known=False, fast=True)
+    toy = make_job(find_model(STUDENT), quick())
+    announce(toy, fast=True)
     said = capsys.readouterr().err
     assert "toy" in said
-    assert "frontal" in said
     assert "dB" in said
-    announce(load(models.student), known=True, fast=False)
+    announce(make_job(models.student, quick()), fast=False)
     assert capsys.readouterr().err == ""
+
+
+def test_what_becomes_of_unknown_cameras_is_said(models, capsys) -> None:
+    told = make_job(models.student, quick())
+    lost = told.views[0]._replace(known=False)
+    announce(replace(told, views=[lost]), fast=False)
+    said = capsys.readouterr().err
+    assert "no camera was given: the frontal one is taken and stays" in said
+    searched = quick(camera=CameraSettings(known=False))
+    announce(replace(told, views=[told.views[0], lost], settings=searched), fast=False)
+    said = capsys.readouterr().err
+    assert "for 1 of 2 photographs: it is searched" in said
 
 
 class Colours:

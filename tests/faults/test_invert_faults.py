@@ -119,8 +119,22 @@ def test_a_kill_while_pictures_are_written(
 
     assert in_child(killed) == -signal.SIGKILL
     assert not (folder / "result.json").exists()
+    assert (folder / "model.safetensors").exists()
+    with pytest.raises(WeightsError, match="not finished"):
+        find_model(str(folder))
     assert in_child(lambda: invert(models.student, folder)) == 0
     assert_same(folder, uninterrupted["student"])
+
+
+def test_a_kill_before_the_state_is_removed(
+    models: Models, uninterrupted: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(uninterrupted["student"], tmp_path / "copy"))
+    state = folder / "unfinished.state"
+    state.touch()
+    assert find_model(str(folder)) == folder / "model.safetensors"
+    assert run.find_result(make_job(models.student, settings()), folder) is not None
+    assert not state.exists()
 
 
 def begun(models: Models, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Samples, extractors and passes of an evaluation: what makes its numbers reproducible."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,17 @@ from nerfgan_cli.checkpoints.measuring import INCEPTION
 from nerfgan_cli.data.opening import open_images
 from nerfgan_cli.errors import InputError, UsageError, WeightsError
 from nerfgan_cli.evaluation import rows
+from nerfgan_cli.evaluation.comparison import Published, compare
 from nerfgan_cli.evaluation.extractors import (
     choose_extractors,
     find_omission,
+    name_of,
     open_inception,
     open_squeezenet,
 )
-from nerfgan_cli.evaluation.metric import Networks, Setting
+from nerfgan_cli.evaluation.metric import Networks, Setting, Value
+from nerfgan_cli.evaluation.report import Report, describe
+from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.samples import (
     cameras_for,
     draw_samples,
@@ -116,6 +121,27 @@ def test_two_processes_measure_what_one_does(
     assert first == {name: pytest.approx(value, rel=1e-6) for name, value in one.items()}
 
 
+def test_of_several_processes_an_error_ends_all(setting: Setting, tmp_path: Path) -> None:
+    """Nobody knows whether the others met it too: they may be waiting."""
+
+    class Broken:
+        name = "broken"
+
+        def obstacle(self, setting: Setting) -> str | None:
+            return None
+
+        def measure(self, setting: Setting) -> list[Value]:
+            raise InputError("it cannot be: take another.")
+
+    report = Report(describe(setting, {}))
+    assert [str(e) for e in evaluate(setting, [Broken()], report, tmp_path)] == [
+        "it cannot be: take another."
+    ]
+    assert report.skipped == [{"metric": "broken", "reason": "it cannot be: take another"}]
+    with pytest.raises(InputError, match="take another"):
+        evaluate(replace(setting, world=World(CPU, rank=1, size=2)), [Broken()], report, tmp_path)
+
+
 def test_rows_of_any_order(setting: Setting, tmp_path: Path) -> None:
     count = rows.PART + 5
     numbers = np.arange(count, dtype=np.float32)[:, None] * [1, 10]
@@ -177,7 +203,10 @@ def test_inception_is_torch_fidelitys(tmp_path: Path) -> None:
 
     file = random_inception(tmp_path / "inception.pth")
     pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
-    found = open_inception(file, CPU)(pictures)
+    extractor = open_inception(file, CPU)
+    assert extractor.name == f"inception@{extractor.checksum[:8]}"  # these are not those published
+    assert name_of("inception", INCEPTION.sha256, INCEPTION) == "inception"
+    found = extractor(pictures)
     theirs = FeatureExtractorInceptionV3("inception", ["2048"], str(file))
     (expected,) = theirs(torch.from_numpy(pictures).permute(0, 3, 1, 2))
     assert found.shape == (2, 2048)
@@ -211,3 +240,44 @@ def test_wide_tables_go_on_below() -> None:
     assert text.count("\x1b[90m") == 1  # where it has no number it has no line
     assert "\\textcolor{gray}{50\\% $\\pm$ 1}" in as_latex(table)
     assert "| *c* |  |" in as_markdown(table)
+
+
+def test_a_column_is_one_protocol() -> None:
+    def report(name: str, label: str, number: float, **protocol: object) -> Report:
+        value = Value(name, number, None, "dB", "higher", protocol)
+        made = Report({"name": f"{number:g}", "data": label})
+        made.add("psnr", [value], 0.0)
+        return made
+
+    fid = "fid5_full:discriminator"
+    reports = [
+        report("psnr5", "a", 1, teacher="aaaaaaaa", resolution=64),
+        report("psnr5", "a", 2, teacher="bbbbbbbb", resolution=64),
+        report("psnr5", "a", 3, teacher="aaaaaaaa", resolution=512),
+        report("pose5:x", "a", 4, corrected_by="aaaaaaaa", teacher=0.1),
+        report("pose5:x", "a", 5, corrected_by="aaaaaaaa", teacher=0.2),
+        report("pose5:x", "a", 6, corrected_by="bbbbbbbb", teacher=0.2),
+        report("pose5:x", "a", 7, corrected_by="aaaaaaaa", estimator_sha256="c" * 64),
+        report(fid, "a", 8, data="a", data_fingerprint="one"),
+        report(fid, "b", 9, data="b", data_fingerprint="two"),  # the row's label tells it
+        report(fid, "a", 10, data="a", data_fingerprint="three"),
+    ]
+    before = deepcopy([made.to_json() for made in reports])
+    table = compare(reports, [Published("paper", "a", "there", {"psnr5": 11})])
+    columns = {
+        column.split(" ")[0]: [row.cells[place] for row in table.rows if row.cells[place]]
+        for place, column in enumerate(table.head)
+    }
+    for label in ("model", "data", "source"):
+        columns.pop(label)
+    assert columns == {
+        "psnr5": ["1", "11"],
+        "psnr5@teacher=bbbbbbbb": ["2"],
+        "psnr5@resolution=512": ["3"],
+        "pose5:x": ["4", "5"],
+        "pose5:x@corrected_by=bbbbbbbb": ["6"],
+        "pose5:x@cccccccc": ["7"],
+        fid: ["8", "9"],
+        f"{fid}@data=three": ["10"],
+    }
+    assert [made.to_json() for made in reports] == before

@@ -22,9 +22,10 @@ from nerfgan_cli.data.toyheads.renderer import draw
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.curves import PITCHES, YAWS, IdentityCurves, write_identity
 from nerfgan_cli.evaluation.folder import PictureFolder
-from nerfgan_cli.evaluation.looks import Looks, from_rows, to_rows
-from nerfgan_cli.evaluation.toy_faces import FILE, open_toy_faces
-from nerfgan_cli.evaluation.turning import TURNING
+from nerfgan_cli.evaluation.looks import Looks, Source, from_rows, to_rows
+from nerfgan_cli.evaluation.table import METRICS
+from nerfgan_cli.evaluation.toy_faces import FILE, ToyFaces, open_toy_faces
+from nerfgan_cli.evaluation.turning import TURNING, with_companions
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.identity import cosines
 from nerfgan_cli.metrics.landmarks import landmark_errors
@@ -316,7 +317,7 @@ def test_the_numbers_say_what_they_depend_on(judged):
     pose, identity = found["pose32:toyheads"], found["identity32:toyheads"]
     each = [found[f"pose_{angle}32:toyheads"].value for angle in ("yaw", "pitch", "roll")]
     assert pose.value == pytest.approx(np.mean(each))
-    assert found["no_face32:toyheads"].value == 0
+    assert not [name for name in found if "no_face" in name]  # there is no detector
     assert pose.protocol["correction"]["pictures"] == 64
     assert pose.protocol["teacher"] == pytest.approx(
         judged[ExactHeads]["pose32:toyheads"].protocol["teacher"]
@@ -332,10 +333,40 @@ def test_a_teacher_that_turns_the_other_way_is_refused(tmp_path):
         numbers(ExactHeads(), tmp_path, teacher=MirrorsYaw())
 
 
-def test_without_a_teacher_nothing_is_corrected(tmp_path):
-    pose = numbers(ExactHeads(), tmp_path, 16)["pose16:toyheads"]
+def test_without_a_teacher_nothing_is_corrected(tmp_path, monkeypatch):
+    monkeypatch.setattr("nerfgan_cli.evaluation.turning.MOST", 16)  # however many are asked for
+    found = numbers(ExactHeads(), tmp_path, 20)
+    assert {"pose_rms16_uncorrected:toyheads", "identity16:toyheads"} < set(found)
+    pose = found["pose16_uncorrected:toyheads"]
     assert "no teacher" in pose.protocol["correction"]
+    assert "--teacher" in pose.protocol["note"]
     assert pose.value < radians(5) ** 2
+
+
+def test_each_of_the_three_says_how_often_no_face_was_found(tmp_path, monkeypatch):
+    class Strict(ToyFaces):
+        """Does not find every fourth head, when they come in fours."""
+
+        detector = Source("strict", "0" * 64)
+
+        def look(self, pictures):
+            assert len(pictures) == 4
+            looks = super().look(pictures)
+            return looks._replace(found=np.arange(4) != 1)
+
+    toy = open_toy_faces(CPU)
+    strict = Strict(toy.network, toy.sources["pose"], CPU)
+    monkeypatch.setattr("nerfgan_cli.evaluation.turning.open_reader", lambda setting: strict)
+    found = numbers(ExactHeads(), tmp_path, 8, batch=4)
+    for name in ("pose", "identity", "landmarks"):
+        assert found[f"{name}_no_face8:toyheads"].value == 0.25
+        assert found[f"{name}_no_face8:toyheads"].better == "lower"
+
+
+def test_the_three_stand_together():
+    chosen = with_companions([METRICS[name] for name in ("fid", "landmarks", "kid", "pose")])
+    assert [metric.name for metric in chosen] == ["fid", "pose", "identity", "landmarks", "kid"]
+    assert with_companions([METRICS["kid"]]) == [METRICS["kid"]]
 
 
 def test_batches_change_nothing_and_rows_are_kept(tmp_path):
@@ -388,7 +419,7 @@ def test_pictures_made_elsewhere_have_a_pose(tmp_path):
     setting = setting_of(None, tmp_path / "c", images=images, data=ToyHeads(64, 8), number=16)
     assert POSE.obstacle(setting) is None
     value = POSE.measure(setting)[0]
-    assert value.name == "pose16:toyheads"
+    assert value.name == "pose16_uncorrected:toyheads"
     assert value.value < radians(5) ** 2
 
 

@@ -1,6 +1,7 @@
 """Cameras that an inversion searches along with the latent."""
 
 from dataclasses import replace
+from math import pi
 
 import pytest
 import torch
@@ -8,9 +9,13 @@ from inversion_case import SIDEWAYS, Models, codes_of, load, run, search, view_o
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS, Camera, angles_from_pose
+from nerfgan_cli.checkpoints.zoo import STUDENT, find_model
 from nerfgan_cli.inversion import schedules
 from nerfgan_cli.inversion.camera_search import CameraSearch, shift_picture
+from nerfgan_cli.inversion.distances import open_distances
+from nerfgan_cli.inversion.pivot import PivotSearch
 from nerfgan_cli.inversion.settings import CameraSettings, PivotSettings, Settings
+from nerfgan_cli.inversion.statistics import measure_codes
 
 
 def test_a_search_begins_at_the_estimate() -> None:
@@ -18,13 +23,13 @@ def test_a_search_begins_at_the_estimate() -> None:
     label = preset.at([0.3, -0.5], [0.1, 0.2], [0.05, 0.0]).label
     label[0, 3] += 0.05  # it need not look at the pivot
     estimate = Camera.from_label(label)
-    found = CameraSearch(estimate, preset, CameraSettings()).cameras()
+    found = CameraSearch(estimate, [True] * 2, "ffhq", CameraSettings()).cameras()
     torch.testing.assert_close(found.label, estimate.label, rtol=1e-5, atol=1e-5)
 
 
 def test_offsets_move_the_camera_as_angles_do() -> None:
     preset = PRESETS["ffhq"]
-    finder = CameraSearch(preset.at(0.3, 0.1), preset, CameraSettings())
+    finder = CameraSearch(preset.at(0.3, 0.1), [True], "ffhq", CameraSettings())
     with torch.no_grad():
         finder.offsets.copy_(torch.tensor([[0.1, -0.05, 0.02, 0.1, 0.0, 0.0]]))
     expected = replace(preset, radius=preset.radius * float(torch.tensor(0.1).exp()))
@@ -75,3 +80,67 @@ def test_the_camera_waits_and_the_prior_holds_it(models: Models) -> None:
     assert offsets(CameraSettings(start=0.5), 8).max() > 0
     free = offsets(CameraSettings(start=0.0, prior=0.0), 10).sum()
     assert offsets(CameraSettings(start=0.0, prior=100.0), 10).sum() < free
+
+
+def offsets_prior(domain: str, known: bool, yaw: float) -> float:
+    estimate = PRESETS[domain].frontal()
+    finder = CameraSearch(estimate, [known], domain, CameraSettings(prior=1.0))
+    with torch.no_grad():
+        finder.offsets[0, 0] = yaw
+    finder.prior().sum().backward()
+    assert finder.offsets.grad is not None
+    assert finder.offsets.grad.isfinite().all()
+    return finder.prior().item()
+
+
+def test_an_unknown_camera_is_anywhere_in_its_domain() -> None:
+    assert offsets_prior("ffhq", True, 0.3) == pytest.approx(9)
+    assert offsets_prior("ffhq", False, 0.3) == pytest.approx(1)
+    assert offsets_prior("cars", False, 3.0) == 0, "cars are seen all round"
+
+
+def test_cars_are_tried_from_all_sides() -> None:
+    finder = CameraSearch(PRESETS["cars"].frontal(), [False], "cars", CameraSettings())
+    assert len(finder.starts) == len(set(finder.starts)) == 8
+    assert max(finder.starts) > pi
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_cameras_that_are_told_stay(models: Models, known: bool) -> None:
+    """One is told, the other is not: it alone moves, unless all shall."""
+    generator = load(models.student)
+    told, lost = view_of(generator), view_of(generator, PRESETS["ffhq"].at(-0.3))
+    lost = lost._replace(camera=PRESETS["ffhq"].frontal(), known=False)
+    settings = Settings(
+        PivotSettings(4), camera=CameraSettings(start=0.0, known=known), depth_multiplier=1.0
+    )
+    stage = search(generator, settings, [told, lost])
+    run(stage)
+    first, second = stage.found_views()
+    assert torch.equal(first.camera.label, told.camera.label) is not known
+    assert torch.equal(first.target, told.target) is not known
+    assert not torch.equal(second.camera.label, lost.camera.label)
+    assert not second.known
+
+
+def test_a_search_that_goes_on_does_not_begin_anew(models: Models) -> None:
+    generator = load(models.student)
+    view = view_of(generator)._replace(known=False, camera=PRESETS["ffhq"].frontal())
+    settings = Settings(PivotSettings(4), camera=CameraSettings(start=0.5))
+    stage = search(generator, settings, [view])
+    stage.step(1)
+    assert stage.search.offsets.abs().max() == 0
+
+
+@pytest.mark.parametrize(("seed", "yaw"), [(5, 0.3), (6, -0.3)])
+def test_a_search_begins_on_the_right_side(seed: int, yaw: float) -> None:
+    """Of a sample of the bundled student, with all defaults."""
+    generator = load(find_model(STUDENT))
+    lost = view_of(generator, PRESETS["ffhq"].at(yaw), seed)
+    lost = lost._replace(camera=PRESETS["ffhq"].frontal(), known=False)
+    distance = open_distances(generator, "auto", None, None, torch.device("cpu")).pivot
+    settings = Settings(PivotSettings(50), camera=CameraSettings())
+    stage = PivotSearch(generator, [lost], distance, measure_codes(generator), settings)
+    stage.choose_sides()
+    begun = stage.search.offsets[0, 0].item()
+    assert begun == pytest.approx(0.75 * yaw, rel=1e-3)

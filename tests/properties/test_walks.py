@@ -104,3 +104,12 @@ def test_cameras_of_ones_own_are_passed_by():
     assert abs(angles_from_pose(closed[5].cam2world)[0].item()) < 0.1, "half way back"
     assert (through(own, 3, closed=True).label == own.label).all()
     assert len(through(own[0], 7, closed=False)) == 7
+
+
+@pytest.mark.parametrize(("count", "frames"), [(8, 42), (32, 121), (22, 601)])
+def test_the_last_frame_is_not_past_the_last_camera(count, frames):
+    """Where steps of (count - 1)/(frames - 1) add up to more than they should."""
+    own = PRESETS["ffhq"].at(torch.linspace(-0.5, 0.5, count))
+    way = through(own, frames, closed=False)
+    assert len(way) == frames
+    torch.testing.assert_close(way.label[[0, -1]], own.label[[0, -1]], atol=1e-5, rtol=0)

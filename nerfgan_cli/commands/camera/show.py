@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nerfgan_cli.camera_checks import find_faults
+from nerfgan_cli.camera_checks import find_faults, unlike_lens
 from nerfgan_cli.camera_files import describe, read_cameras
 from nerfgan_cli.cameras import Camera
 from nerfgan_cli.commands.camera import reading as r
@@ -34,7 +34,9 @@ def command(
         {"name": called, **describe(camera), "warning": faults.get(index)}
         for index, (called, camera) in enumerate(loaded.cameras)
     ]
-    lines = [f"{counted(len(entries), 'camera')}: {loaded.form}", *loaded.notes]
+    lens = unlike_lens(cameras, reading.preset)
+    notes = [*loaded.notes, lens] if lens else loaded.notes
+    lines = [f"{counted(len(entries), 'camera')}: {loaded.form}", *notes]
     lines += [line for entry in entries[:MOST] for line in as_lines(entry)]
     if len(entries) > MOST:
         lines += [f"and {len(entries) - MOST} more"]
@@ -42,7 +44,7 @@ def command(
             lines += ["all together:", *summarise(cameras).lines()]
     if faults:
         lines += [f"{counted(len(faults), 'camera')} cannot be right"]
-    result = {"source": str(source), "form": loaded.form, "notes": loaded.notes, "cameras": entries}
+    result = {"source": str(source), "form": loaded.form, "notes": notes, "cameras": entries}
     print_result(result, "\n".join(lines), json)
 
 

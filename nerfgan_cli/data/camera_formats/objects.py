@@ -112,6 +112,7 @@ def view_of_object(name: str, entry: Any, reading: Reading) -> View:
     if not isinstance(entry, Mapping):
         raise InputError(f"{what} is neither numbers nor an object: {FORMS}.")
     check_words(entry, what)
+    refuse_misspelt(entry, what)
     intrinsics, units, size = read_intrinsics(entry, reading.preset, what)
     for key in (*TO_CAMERA, *TO_WORLD):
         if key in entry:
@@ -123,7 +124,6 @@ def view_of_object(name: str, entry: Any, reading: Reading) -> View:
             return View(name, pose, intrinsics, units, size)
     if not any(key in entry for key in ANGULAR):
         raise InputError(f"{what} has neither a matrix nor angles: {FORMS}.")
-    refuse_misspelt(entry, what)
     return View(name, pose_of_angles(entry, reading.preset, what), intrinsics, units, size)
 
 
@@ -137,7 +137,7 @@ def check_words(entry: Mapping[str, Any], what: str) -> None:
 
 def refuse_misspelt(entry: Mapping[str, Any], what: str) -> None:
     """A key that is almost one of ours, which would silently be left aside."""
-    known = (*ANGULAR, *CHOICES, *OTHERS)
+    known = (*TO_WORLD, *TO_CAMERA, *ANGULAR, *CHOICES, *OTHERS)
     for key in entry:
         near = get_close_matches(key, known, n=1, cutoff=0.75)
         if key not in known and near:
@@ -150,6 +150,8 @@ def read_intrinsics(
     """A matrix, a focal length, a field of view, or the preset's."""
     given = entry.get("intrinsics", entry)
     if isinstance(given, Mapping):
+        if given is not entry and not given.keys() & {"focal", "fov"}:
+            raise InputError(f'the "intrinsics" of {what} have neither "focal" nor "fov": add one.')
         focal = preset.focal
         if "focal" in given:
             focal = number(given["focal"], what)

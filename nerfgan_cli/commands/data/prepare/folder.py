@@ -26,7 +26,8 @@ class Like(str, Enum):
 
     ffhq = "ffhq"
     afhq = "afhq"
-    cars = "cars"
+    cars = "cars"  # as trained
+    cars_video = "cars-video"  # as the release's videos show them, and converted models
 
 
 class Extrinsics(str, Enum):
