@@ -1,6 +1,6 @@
 """The bundled teacher against the exact truth of ToyHeads, and its time per frame.
 
-    python benchmarks/bundled.py [--model eg3d-toyheads] [--heads 64] [-o truth.png]
+    python benchmarks/bundled.py [--model eg3d-toyheads] [--heads 64] [-o truth.png] [--processor]
 
 Heads beyond those it was trained on, from yaw −30°, 0° and 30°: pictures, distances, whether the
 head is the one that the latent stands for. The sheet shows the truth above the drawn pictures, and
@@ -11,11 +11,11 @@ import argparse
 from math import radians
 from pathlib import Path
 
-import measuring  # noqa: F401  huge pages, as the program has them
 import numpy as np
 import torch
+from measuring import add_clock, clock_of
 
-from nerfgan_cli.bench.turns import median_seconds
+from nerfgan_cli.bench.turns import spread, take_turns
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--model", default=TEACHER)
     parser.add_argument("--heads", type=int, default=64)
     parser.add_argument("-o", "--out", type=Path)
+    add_clock(parser)
     arguments = parser.parse_args()
     generator = load_model(find_model(arguments.model))
     found = likeness(generator, np.arange(HELD_OUT, HELD_OUT + arguments.heads), YAWS)
@@ -56,10 +57,12 @@ def main() -> None:
     camera = PRESETS[generator.camera_preset].frontal()
     z = torch.zeros(1, generator.z_dim)
     subject = generator.prepare(generator.mapping(z, camera))
-    whole = median_seconds(
-        lambda: generator.synthesis(generator.mapping(z, camera), camera), REPEATS
-    )
-    turned = median_seconds(lambda: generator.draw(subject, camera), REPEATS)
+    ways = {
+        "whole": lambda: generator.synthesis(generator.mapping(z, camera), camera),
+        "turned": lambda: generator.draw(subject, camera),
+    }
+    seconds = take_turns(ways, REPEATS, clock_of(arguments))
+    whole, turned = (spread(seconds[way]).median for way in ways)
     threads = torch.get_num_threads()
     print(f"one frame, {threads} threads: {whole:.3f} s; {turned:.3f} s of the same subject")
     if arguments.out:

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nerfgan_cli.bench.report import table
 from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.evaluation.consistency import Scene
 from nerfgan_cli.evaluation.folder import PictureFolder
+from nerfgan_cli.markdown import table
 from nerfgan_cli.reconstruction.fit import explain
 from nerfgan_cli.reconstruction.sweep import half_depth, reduced
 
@@ -54,10 +55,9 @@ def main() -> None:
     pictures, cameras = read(arguments.folder)
     rows = []
     for name, views in spoilt(pictures).items():
-        found = explain(reduced(views, arguments.side), cameras, half_depth("ffhq"))
-        gain = (found.psnr - found.psnr_still).mean()
-        values = found.psnr.mean(), found.ssim.mean(), gain
-        rows.append((name, f"{values[0]:.2f}", f"{values[1]:.4f}", f"{values[2]:.2f}"))
+        small = reduced(views, arguments.side)
+        scene = Scene(small, explain(small, cameras, half_depth("ffhq")))
+        rows.append((name, f"{scene.psnr:.2f}", f"{scene.ssim:.4f}", f"{scene.gain:.2f}"))
     header = ("views", "psnr_mv_fast, dB", "ssim_mv_fast", "psnr_mv_gain, dB")
     print("\n".join(table(header, rows)))
 

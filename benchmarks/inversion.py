@@ -7,8 +7,9 @@
 One photograph, W, the settings of `nerfgan invert`, LPIPS with random weights (VGG16 for the pivot,
 AlexNet for the tuning). Each network works in a process of its own. Seconds are the median of
 `--repeats` steps after one that warms up, in float32. Memory is the most that is in use above what
-torch itself takes: weights, both generators and Adam of the tuning included. The row "again" is the
-teacher with --recompute, which renders chunks of rays once more for their gradients.
+torch itself takes: weights, both generators and Adam of the tuning included. Students of 512²
+recompute layers for their gradients, unless --no-recompute says otherwise, and teachers do not: the
+rows "again" are teachers that do, the rows "kept" students that do not.
 """
 
 import argparse
@@ -28,12 +29,13 @@ from nerfgan_cli.cameras import PRESETS as CAMERAS
 from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.pivot import PivotSearch
+from nerfgan_cli.inversion.run import recomputes
 from nerfgan_cli.inversion.settings import Settings
 from nerfgan_cli.inversion.statistics import measure_codes
 from nerfgan_cli.inversion.tuning import Tuning
 from nerfgan_cli.losses.lpips import Lpips
 
-AGAIN = "again "  # before the name of a model whose rays are recomputed
+AGAIN, KEPT = "again ", "kept "  # before the name of a model that does otherwise than by default
 STAGES = {"pivot": "vgg", "tuning": "alex"}  # and the network of LPIPS that each asks
 
 
@@ -49,9 +51,10 @@ class Case(NamedTuple):
 def open_stage(case: Case) -> Callable[[], object]:
     """One step of the stage, again and again the first that is in full swing."""
     device = torch.device(case.device)
-    generator = open_network(case.model.removeprefix(AGAIN), case.teacher, device)
+    generator = open_network(bare(case.model), case.teacher, device)
     generator.requires_grad_(False)
-    settings = Settings(recompute=case.model.startswith(AGAIN))
+    again = recomputes(generator) and not case.model.startswith(KEPT)
+    settings = Settings(recompute=again or case.model.startswith(AGAIN))
     side = generator.img_resolution
     target = torch.rand(1, 3, side, side, device=device) * 2 - 1
     views = [View(target, CAMERAS[generator.camera_preset].at(0.3).to(device))]
@@ -63,6 +66,10 @@ def open_stage(case: Case) -> Callable[[], object]:
     ws = statistics.w_avg.expand(1, generator.num_ws, -1)
     tuning = Tuning(generator, ws, views, distance, settings, stop=-1.0)
     return lambda: tuning.step(0)
+
+
+def bare(model: str) -> str:
+    return model.removeprefix(AGAIN).removeprefix(KEPT)
 
 
 def random_lpips(network: str, device: torch.device) -> Lpips:
@@ -102,12 +109,13 @@ def main() -> None:
     print("| stage | network | steps per second | × | MB | × |\n|---|---|--:|--:|--:|--:|")
     for stage in STAGES:
         its: dict[str, float] = {}
-        for model in (teacher, AGAIN + teacher, *arguments.model):
+        kept = [KEPT + model for model in arguments.model]
+        for model in (teacher, AGAIN + teacher, *arguments.model, *kept):
             case = Case(model, teacher, stage, device, arguments.repeats, arguments.processor)
             own = in_child(__file__, "--case", json.dumps(case))
             its = its or own
             ratios = its["seconds"] / own["seconds"], own["mb"] / its["mb"]
-            name = AGAIN + title(model.removeprefix(AGAIN)) if AGAIN in model else title(model)
+            name = model.removesuffix(bare(model)) + title(bare(model))
             print(
                 f"| {stage} | {name} | {1 / own['seconds']:.3g} | {ratios[0]:.1f}× "
                 f"| {own['mb']:,.0f} | {ratios[1]:.2f}× |",

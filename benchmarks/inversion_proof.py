@@ -6,10 +6,12 @@ Each sample is a seed at truncation 1 and a camera of the model's usual spread; 
 draws, as a PNG would hold it, is inverted with the defaults of `nerfgan invert`. Then the tuned
 model, read back from its file, is compared with the truth at that camera and at another one. All of
 these are drawn with as many depth samples as the inversion draws with: twice the model's. With
--o also a sheet of each sample: truth, pivot and tuned, at the camera and, below, at the other one.
+-o also a sheet of each sample: truth, pivot and tuned, at the camera and, below, at the other one;
+and proof.jsonl, a line for each sample, from which the same command goes on.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +25,7 @@ from nerfgan_cli.checkpoints.delta import base_of, write_tuned
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import STUDENT, TEACHER, TUNED, find_model
+from nerfgan_cli.files import make_folder
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person
 from nerfgan_cli.generators.precision import choose_device
@@ -30,6 +33,7 @@ from nerfgan_cli.inversion.distances import Distances, open_distances
 from nerfgan_cli.inversion.photos import View, to_target
 from nerfgan_cli.inversion.run import Job, invert
 from nerfgan_cli.inversion.settings import Settings
+from nerfgan_cli.latent_files import fit_latent
 from nerfgan_cli.media import Picture, tile, to_pixels, write_png
 from nerfgan_cli.metrics.psnr import psnr
 from nerfgan_cli.training.randomness import keyed
@@ -68,11 +72,14 @@ def recover(
         assert inversion is not None
         seconds = time.perf_counter() - start
         file = Path(folder) / TUNED
-        offset = inversion.pivot.tensors.get("offset")
-        write_tuned(file, generator, inversion.tuned, base, offset, job.provenance)
+        samples = settings.depth_multiplier  # which the tuned model then has of its own
+        write_tuned(file, generator, inversion.tuned, base, job.provenance, samples)
         tuned = load_model(file, device)
-    ws = inversion.pivot.ws.expand(-1, generator.num_ws, -1)
-    drawn = [draw(network, ws, cameras, options) for network in (inversion.projecting, tuned)]
+    ws = fit_latent(inversion.pivot, generator)
+    drawn = [
+        draw(inversion.projecting, ws, cameras, options),
+        draw(tuned, ws, cameras, DrawOptions()),
+    ]
     pivot, final = (psnr(pictures, truth) for pictures in drawn)
     rows = [part for view in range(2) for part in (truth[view], *(each[view] for each in drawn))]
     found = Found(*(float(x) for x in (pivot[0], final[0], pivot[1], final[1])), seconds)
@@ -97,6 +104,28 @@ def summary(name: str, found: list[Found]) -> str:
     return f"| {name} | {' | '.join(cells)} | {' | '.join(shares)} | {mean[4]:.0f} |"
 
 
+class Record:
+    """What was found so far, of each model, preset and seed, in a file if there is a folder."""
+
+    def __init__(self, folder: Path | None, preset: str) -> None:
+        self.path = None if folder is None else folder / "proof.jsonl"
+        self.preset = preset
+        self.found: dict[tuple[str, str, int], Found] = {}
+        if self.path is not None and self.path.is_file():
+            for line in self.path.read_text("utf-8").splitlines():
+                model, own, seed, *numbers = json.loads(line)
+                self.found[model, own, seed] = Found(*numbers)
+
+    def get(self, model: str, seed: int) -> Found | None:
+        return self.found.get((model, self.preset, seed))
+
+    def add(self, model: str, seed: int, one: Found) -> None:
+        if self.path is not None:
+            make_folder(self.path.parent)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([model, self.preset, seed, *one]) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", default=[STUDENT, TEACHER], metavar="MODEL")
@@ -104,21 +133,26 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=FIRST, metavar="SEED")
     parser.add_argument("--preset", default="full", choices=("full", "fast"))
     parser.add_argument("--device", default="auto")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="for sheets, PNG")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="for sheets and proof.jsonl"
+    )
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     settings = Settings().with_steps(arguments.preset, None, None)
-    summaries = []
+    summaries, record = [], Record(arguments.output, arguments.preset)
     for model in arguments.model:
         generator = load_model(find_model(model), device).requires_grad_(False)
         distances = open_distances(generator, "auto", None, None, device)
         found = []
         for seed in range(arguments.first, arguments.first + arguments.samples):
-            one, sheet = recover(model, generator, distances, settings, seed)
+            one = record.get(model, seed)
+            if one is None:
+                one, sheet = recover(model, generator, distances, settings, seed)
+                record.add(model, seed, one)
+                if arguments.output:
+                    write_png(sheet, arguments.output / f"{Path(model).stem}-{seed}.png")
             found.append(one)
             print(f"{model} {seed}: " + ", ".join(f"{value:.2f}" for value in one), flush=True)
-            if arguments.output:
-                write_png(sheet, arguments.output / f"{Path(model).stem}-{seed}.png")
         summaries.append(summary(Path(model).name, found))
     least = " | ".join(f"≥ {goal:g} dB" for goal in GOALS)
     print(f"\nPSNR in dB, with {settings.depth_multiplier:g}× depth samples: mean (least)\n")

@@ -43,13 +43,28 @@ class PlainEG3D(EG3D):
         B, R, _ = rays.origins.shape
         if draws is None:
             draws = draw_samples(config, R, rays.origins.device, options.generator)
+        some = list(islice(draws, B))
         assert subject.planes is not None
         planes = subject.planes.expand(B, -1, -1, -1, -1)
         limits = ray_limits(rays, config)
-        return plain_render(planes, self.decoder, rays, limits, config, list(islice(draws, B)))
+        at_once = R if subject.residual is None else MIMIC3D_RAYS
+        parts = []
+        for start in range(0, R, at_once):
+            chunk = slice(start, start + at_once)
+            found = plain_render(
+                planes,
+                self.decoder,
+                Rays(*(x[:, chunk] for x in rays)),
+                (limits[0][:, chunk], limits[1][:, chunk]),
+                config,
+                [draw.rows(chunk) for draw in some],
+                subject.residual,
+            )
+            parts.append(found)
+        return Rendered(*(torch.cat(x, dim=1) for x in zip(*parts, strict=True)))
 
 
-class PlainMimic3D(Mimic3D):
+class PlainMimic3D(PlainEG3D, Mimic3D):
     def render_rays(
         self,
         subject: Subject,
@@ -57,24 +72,10 @@ class PlainMimic3D(Mimic3D):
         options: DrawOptions = DEFAULT_OPTIONS,
         draws: Iterable[Draws] | None = None,
     ) -> Rendered:
-        """Without randomness, of one subject."""
         if self.choose_branch(options) != BRANCH_3D:
-            return super().render_rays(subject, rays, options, draws)
-        assert subject.planes is not None
-        config, R = self.eg3d_config.volume, rays.origins.shape[1]
-        limits = ray_limits(rays, config)
-        draw = next(draw_samples(config, R, rays.origins.device, None))
-        parts = []
-        for start in range(0, R, MIMIC3D_RAYS):
-            part = slice(start, start + MIMIC3D_RAYS)
-            some = Rays(*(x[:, part] for x in rays))
-            near, far = (x[:, part] for x in limits)
-            found = plain_render(
-                subject.planes, self.decoder, some, (near, far), config, [draw], subject.residual
-            )
-            parts.append(found)
-        features, depth, weight = (torch.cat(x, dim=1) for x in zip(*parts, strict=True))
-        return Rendered(features[..., :RGB], depth, weight)
+            return super().render_rays(subject._replace(residual=None), rays, options, draws)
+        rendered = super().render_rays(subject, rays, options, draws)
+        return rendered._replace(features=rendered.features[..., :RGB])
 
 
 def make_plain(teacher: EG3D) -> EG3D:

@@ -19,6 +19,16 @@ bundled one is not. One is made of it, and has a list of its own:
     python examples/conditioned_teacher.py conditioned.safetensors
     python examples/ablations.py --list examples/ablations-conditioning.toml --out CONDITIONING \\
         --kimg 20 --set teacher.model=conditioned.safetensors
+
+The experiment that says what the strictly consistent branch of a Mimic3D is worth to a student
+(S0 to S6) is a list too. All its students begin as one that has learned the features of that
+teacher. In the table each branch has a row, and there are columns that compare with the strict
+pictures and look for a scene in a generator's views. Targets of each kind are drawn once; whole
+strict ones take three times as long as those of the 2D branch:
+
+    nerfgan train distill-mimic3d-toyheads-start --set teacher.model=MIMIC3D --out START
+    python examples/ablations.py --list examples/ablations-mimic3d.toml --out SYSTEM --kimg 4 \\
+        --only chance experiment --set teacher.model=MIMIC3D train.init=START
 """
 
 import argparse
@@ -42,7 +52,7 @@ from nerfgan_cli.training.kinds import build_task, resolve
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.machine import use_machine
 from nerfgan_cli.training.recipe_files import load
-from nerfgan_cli.training.recipe_reader import flatten, parse_toml, to_plain
+from nerfgan_cli.training.recipe_reader import flatten, parse_toml, read_table, to_plain
 from nerfgan_cli.training.run import open_run
 
 LIST = Path(__file__).with_suffix(".toml")
@@ -59,8 +69,7 @@ COLUMNS = {  # titles and digits
     "frechet": ("Fréchet", 2),
     "ms": ("ms", 1),
 }
-TITLES = " | ".join(title for title, _ in COLUMNS.values())
-HEAD = (f"| run | what is changed | {TITLES} |", f"|---|---|{'--:|' * len(COLUMNS)}")
+STRICT_COLUMNS = {"strict": ("3D, dB", 2), "scene": ("scene, dB", 2), "gain": ("gain, dB", 2)}
 
 
 class Variant(NamedTuple):
@@ -73,6 +82,7 @@ def read_list(arguments: argparse.Namespace) -> tuple[Variant, list[Variant]]:
     """What all are compared with, and the others in their groups."""
     groups = parse_toml(arguments.list.read_text("utf-8"), str(arguments.list))
     usual, common = groups.pop("recipe"), groups.pop("settings", [])
+    first = groups.pop("name", "base")
 
     def variant(group: str, name: str, stated: str | list[str]) -> Variant:
         recipe, settings = (stated, []) if isinstance(stated, str) else (usual, stated)
@@ -80,7 +90,7 @@ def read_list(arguments: argparse.Namespace) -> tuple[Variant, list[Variant]]:
         return Variant(group, name, shortened(resolve(data), arguments))
 
     listed = [(group, *item) for group, runs in groups.items() for item in runs.items()]
-    return variant("", "base", usual), [variant(*each) for each in listed]
+    return variant("", first, usual), [variant(*each) for each in listed]
 
 
 def choose(variants: Sequence[Variant], only: Sequence[str] | None) -> list[Variant]:
@@ -131,7 +141,8 @@ class Series:
         self, base: Variant, variants: Sequence[Variant], folder: Path, judge: Judge
     ) -> None:
         self.base, self.variants, self.folder, self.judge = base, variants, folder, judge
-        self.teacher = judge.measure(judge.teacher)
+        self.teachers = judge.teachers()
+        self.columns = COLUMNS | (STRICT_COLUMNS if judge.strictly else {})
 
     def find(self, variant: Variant) -> Numbers | None:
         """What was measured of a run of this recipe and teacher; None: it is not finished."""
@@ -139,7 +150,9 @@ class Series:
         if not file.exists():
             return None
         written = json.loads(file.read_text("utf-8"))
-        return written["numbers"] if written["facts"] == self._facts(variant) else None
+        facts = written["facts"]  # keys that a newer version added had their defaults
+        facts["recipe"] = plain(read_table(DistillRecipe, facts["recipe"]))
+        return written["numbers"] if facts == self._facts(variant) else None
 
     def settle(self, variant: Variant, device: torch.device) -> None:
         """Trains a run, or goes on with it, and measures it."""
@@ -157,9 +170,8 @@ class Series:
             unfinished.write_text(json.dumps(written, indent=1), "utf-8")
 
     def _facts(self, variant: Variant) -> dict[str, Any]:
-        """What the numbers of a run depend on, as plain JSON data."""
-        plain: dict[str, Any] = json.loads(json.dumps(to_plain(variant.recipe)))
-        return {"recipe": plain, "teacher": self.judge.checksum}
+        """What the numbers of a run depend on."""
+        return {"recipe": plain(variant.recipe), "teacher": self.judge.checksum}
 
     def table(self) -> str:
         """In Markdown, a table for each group; each begins with the teacher and the base."""
@@ -173,13 +185,28 @@ class Series:
         done = {variant: numbers for variant, numbers in found.items() if numbers is not None}
         groups = dict.fromkeys(variant.group for variant in self.variants if variant in done)
         for group in groups:
-            lines += [f"## {group}", "", *HEAD, row("teacher", "", self.teacher)]
+            titles = " | ".join(title for title, _ in self.columns.values())
+            lines += [f"## {group}", "", f"| run | what is changed | {titles} |"]
+            lines += [f"|---|---|{'--:|' * len(self.columns)}"]
+            lines += [self.row(name, "", numbers) for name, numbers in self.teachers.items()]
             for variant, numbers in done.items():
                 if variant.group in (self.base.group, group):
                     what = changes(variant.recipe, self.base.recipe)
-                    lines.append(row(variant.name, what, numbers))
+                    lines.append(self.row(variant.name, what, numbers))
             lines.append("")
         return "\n".join(lines)
+
+    def row(self, name: str, changed: str, numbers: Numbers) -> str:
+        cells = ["diverged", *[""] * (len(self.columns) - 1)]
+        if numbers != DIVERGED:
+            cells = [f"{numbers[key]:.{digits}f}" for key, (_, digits) in self.columns.items()]
+        return f"| {name} | {changed} | {' | '.join(cells)} |"
+
+
+def plain(recipe: DistillRecipe) -> dict[str, Any]:
+    """As JSON has it."""
+    data: dict[str, Any] = json.loads(json.dumps(to_plain(recipe)))
+    return data
 
 
 def changes(recipe: DistillRecipe, base: DistillRecipe) -> str:
@@ -187,13 +214,6 @@ def changes(recipe: DistillRecipe, base: DistillRecipe) -> str:
     before, now = (flatten(to_plain(each)) for each in (base, recipe))
     names = [name for name in now if now[name] != before[name] and name != "about"]
     return ", ".join(f"`{name} = {str(now[name]).lower()}`" for name in names)
-
-
-def row(name: str, changed: str, numbers: Numbers) -> str:
-    cells = ["diverged", *[""] * (len(COLUMNS) - 1)]
-    if numbers != DIVERGED:
-        cells = [f"{numbers[key]:.{digits}f}" for key, (_, digits) in COLUMNS.items()]
-    return f"| {name} | {changed} | {' | '.join(cells)} |"
 
 
 def say(sentence: str) -> None:

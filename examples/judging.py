@@ -11,30 +11,41 @@
     frechet     Fréchet distance of that discriminator's features to those of real pictures
     ms          to draw one view, median
 
+Of a Mimic3D both branches are measured, and three things more. `image`, `raw`, `far`, `truncated`
+and `features` compare with its 2D branch, `views` follows the depth of its 3D branch.
+
+    strict      PSNR to the pictures of the 3D branch, of the subjects and cameras of `image`
+    scene       psnr_mv_fast: how well one scene explains thirty views (`reconstruction/fit.py`)
+    gain        by how much better than a still picture does
+
 Decibels of 100 say that pictures are equal. The discriminator is a judge in its own cause where
 a student was trained with it: what only `frechet` shows is to be looked at.
 """
 
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import DataLoader, Subset
 
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
-from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.generators.drawing import latent
+from nerfgan_cli.evaluation.consistency import SIDE, make_scene
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
+from nerfgan_cli.generators.drawing import Person, choose_batch, latent
+from nerfgan_cli.generators.mimic3d import BRANCH_3D
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.fid import fid
 from nerfgan_cli.metrics.psnr import psnr
 from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
 from nerfgan_cli.ops.resize import filtered_resizing
+from nerfgan_cli.reconstruction.sweep import VIEWS
 from nerfgan_cli.training.distill_recipe import DistillRecipe
 from nerfgan_cli.training.feed import open_data
 from nerfgan_cli.training.teacher import open_discriminator, open_teacher
@@ -45,6 +56,7 @@ FAR = 0.7  # radians
 TRUNCATION = 0.7
 FRAMES = 5  # that are timed
 BATCH = 16
+SCENES = 3  # of a generator, where scenes are made
 
 Numbers = dict[str, float]
 
@@ -70,31 +82,51 @@ class Judge:
         preset = PRESETS[self.teacher.camera_preset]
         sides = preset.at([-FAR, FAR] * (FEW // 2)).to(device)
         front = preset.frontal().to(device)
+        self.branches = {name: DrawOptions(branch=name) for name in self.teacher.branches}
+        self.strict = self.branches.get(BRANCH_3D)
         self.usual = portray(self.teacher, cameras, cameras)
+        self.strictly: list[Portraits] = []
+        if self.strict is not None:
+            self.strictly = portray(self.teacher, cameras, cameras, options=self.strict)
         self.far = portray(self.teacher, sides, front.expand(FEW))
         few = cameras[:FEW]
         self.truncated = portray(self.teacher, few, front.expand(len(few)), TRUNCATION)
-        self.both_sides = list(see_both_sides(self.teacher, range(FEW)))
+        depth = self.strict or DEFAULT_OPTIONS
+        self.both_sides = list(see_both_sides(self.teacher, range(FEW), options=depth))
+
+    def teachers(self) -> dict[str, Numbers]:
+        """What is measured of the teacher, or of each of its branches."""
+        if not self.branches:
+            return {"teacher": self.measure(self.teacher)}
+        return {
+            f"teacher, {name}": self.measure(self.teacher, options)
+            for name, options in self.branches.items()
+        }
 
     @torch.inference_mode()
-    def measure(self, generator: Generator) -> Numbers:
+    def measure(self, generator: Generator, options: DrawOptions = DEFAULT_OPTIONS) -> Numbers:
         image, raw, distances, features = [], [], [], []
         for portraits in self.usual:
-            drawn = generator.synthesis(portraits.ws, portraits.camera)
+            drawn = generator.synthesis(portraits.ws, portraits.camera, options)
+            small = adaptive_avg_pool2d(drawn.image_raw, portraits.raw.shape[-1])
             image.append(decibels(drawn.image, portraits.image))
-            raw.append(decibels(drawn.image_raw, portraits.raw))
+            raw.append(decibels(small, portraits.raw))
             distances.append(self.distance(drawn.image, portraits.image))
-            features.append(self._features(drawn.image, drawn.image_raw))
-        return {
+            features.append(self._features(drawn.image, small))
+        numbers = {
             "image": float(np.concatenate(image).mean()),
             "raw": float(np.concatenate(raw).mean()),
-            "far": likeness(generator, self.far),
-            "truncated": likeness(generator, self.truncated),
-            "views": warped_psnr(generator, self.both_sides),
+            "far": likeness(generator, self.far, options),
+            "truncated": likeness(generator, self.truncated, options),
+            "views": warped_psnr(generator, self.both_sides, options=options),
             "features": torch.cat(distances).mean().item(),
             "frechet": fid(self.real, np.concatenate(features)),
-            "ms": milliseconds(generator, self.usual[0]),
+            "ms": milliseconds(generator, self.usual[0], options),
         }
+        if self.strictly:
+            numbers["strict"] = likeness(generator, self.strictly, options)
+            numbers |= explained(generator, options)
+        return numbers
 
     @torch.inference_mode()
     def _look_at(self, data: ImageSet) -> tuple[np.ndarray, Camera]:
@@ -118,6 +150,7 @@ def portray(
     cameras: Camera,  # N
     conditioning: Camera,  # N
     truncation: float = 1.0,
+    options: DrawOptions = DEFAULT_OPTIONS,
 ) -> list[Portraits]:
     """As many subjects, of the first seeds, in batches."""
     found = []
@@ -126,30 +159,39 @@ def portray(
         camera, seeds = cameras[some], range(len(cameras))[some]
         z = torch.cat([latent(seed, teacher.z_dim) for seed in seeds]).float().to(camera.device)
         ws = teacher.mapping(z, conditioning[some], truncation)
-        drawn = teacher.synthesis(ws, camera)
+        drawn = teacher.synthesis(ws, camera, options)
         found.append(Portraits(ws, camera, drawn.image, drawn.image_raw))
     return found
 
 
-def likeness(generator: Generator, asked: list[Portraits]) -> float:
+def likeness(generator: Generator, asked: list[Portraits], options: DrawOptions) -> float:
     """Mean PSNR of the images."""
     found = [
-        decibels(generator.synthesis(portraits.ws, portraits.camera).image, portraits.image)
-        for portraits in asked
+        decibels(generator.synthesis(its.ws, its.camera, options).image, its.image) for its in asked
     ]
     return float(np.concatenate(found).mean())
+
+
+@torch.inference_mode(False)
+def explained(generator: Generator, options: DrawOptions) -> Numbers:
+    """Means over scenes of the first seeds; a scene is learned."""
+    scenes = [
+        make_scene(generator, Person(seed), VIEWS, SIDE, options, choose_batch(generator))
+        for seed in range(SCENES)
+    ]
+    return {"scene": fmean(one.psnr for one in scenes), "gain": fmean(one.gain for one in scenes)}
 
 
 def decibels(drawn: Tensor, target: Tensor) -> np.ndarray:  # [B, 3, H, H] -> [B]
     return psnr(to_pixels(drawn), to_pixels(target))
 
 
-def milliseconds(generator: Generator, portraits: Portraits) -> float:
+def milliseconds(generator: Generator, portraits: Portraits, options: DrawOptions) -> float:
     """Of one view, as in a video: of a subject that is prepared. The first only warms up."""
-    subject = generator.prepare(portraits.ws[:1])
+    subject = generator.prepare(portraits.ws[:1], options)
     seconds = []
     for _ in range(FRAMES + 1):
         start = perf_counter()
-        generator.draw(subject, portraits.camera[:1]).image.cpu()  # waits for a GPU
+        generator.draw(subject, portraits.camera[:1], options).image.cpu()  # waits for a GPU
         seconds.append(perf_counter() - start)
     return 1000 * median(seconds[1:])

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from nerfgan_cli.media import Picture
 
 STEPS = (1, 2, 5, 10)  # a tick's distance, times a power of ten
-MOST_TICKS = 6
+MOST_TICKS, FEWEST_TICKS = 6, 3
+APART = 30  # pixels between ticks that are asked for, so that their numbers have room
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 56, 48  # margins of the axes, the legend apart
 ROW = 18  # of the legend
@@ -37,6 +38,7 @@ class Axes(NamedTuple):
     y: str
     log_x: bool = False
     log_y: bool = False
+    marks: Sequence[float] = ()  # ticks of x, ascending, as far as there is room; else round ones
 
 
 class _Axis(NamedTuple):
@@ -47,18 +49,30 @@ class _Axis(NamedTuple):
     log: bool
     start: float
     end: float
+    marks: Sequence[float] = ()
 
     def place(self, value: float) -> float:
         low, high, at = (log10(x) if self.log else x for x in (self.low, self.high, value))
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
+        if self.marks:
+            return self._roomy()
         if not self.log:
             return round_numbers(self.low, self.high)
         decades = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         steps = STEPS[:3] if len(decades) <= 3 else STEPS[:1]
         ticks = [step * 10.0**decade for decade in decades for step in steps]
-        return [tick for tick in ticks if self.low <= tick <= self.high]
+        ticks = [tick for tick in ticks if self.low <= tick <= self.high]
+        return ticks if len(ticks) >= FEWEST_TICKS else round_numbers(self.low, self.high)
+
+    def _roomy(self) -> list[float]:
+        """Those that are asked for, but none too near to the one before it."""
+        ticks: list[float] = []
+        for mark in self.marks:
+            if not ticks or self.place(mark) - self.place(ticks[-1]) >= APART:
+                ticks.append(mark)
+        return ticks
 
 
 def line_chart(
@@ -69,7 +83,7 @@ def line_chart(
 ) -> Picture:
     """Up to six lines in colours of their own, with a legend above them."""
     seen = [point for line in lines for point in (*line.points, *line.continued)]
-    x = _axis([x for x, _ in seen], axes.log_x, LEFT, WIDTH - RIGHT)
+    x = _axis([x for x, _ in seen], axes.log_x, LEFT, WIDTH - RIGHT)._replace(marks=axes.marks)
     heights = [y for _, y in seen] + ([] if level is None else [level[1]])
     for line in lines:
         both = zip(line.points, line.bars, strict=False)

@@ -32,6 +32,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def make_folder(folder: Path) -> None:
     """Makes a folder and those above it."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose the name of a folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

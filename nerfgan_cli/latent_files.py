@@ -25,6 +25,7 @@ from nerfgan_cli.generators.contract import Generator
 
 KEY = "nerfgan-latent"
 WS = "ws"
+OFFSET = "offset"  # [1, rows, w_dim], of the codes of a student's own layers
 PIVOT = "pivot.safetensors"  # of an inversion's folder
 NUMPY_NAMES = ("ws", "w", "w_plus", "latent")  # of the array in an .npz of several
 LARGEST_FILE = 1 << 28  # bytes; 14 rows of 512 take 30,000, noise images of 256² 700,000
@@ -67,7 +68,10 @@ def read_latent(path: Path) -> Latent:
 
 
 def fit_latent(latent: Latent, generator: Generator) -> Tensor:  # [1, L, w_dim]
-    """The codes for this generator, if they are of its latent space, on its device."""
+    """The codes for this generator, if they are of its latent space, on its device.
+
+    With the rows of an offset, if it has one that this generator can add.
+    """
     _, rows, width = latent.ws.shape
     if latent.model not in (None, space_checksum(generator)):
         raise WeightsError(
@@ -84,8 +88,16 @@ def fit_latent(latent: Latent, generator: Generator) -> Tensor:  # [1, L, w_dim]
             f"the latent {latent.name} has codes for {rows} layers and this model "
             f"{generator.num_ws}: draw it with the model that it was made with."
         )
-    ws = latent.ws.float().to(generator.latent_space().w_avg.device)
-    return ws.expand(-1, generator.num_ws, -1)
+    codes = latent.ws.float().expand(-1, generator.num_ws, -1)
+    if fits_offset(latent, generator):
+        codes = torch.cat([codes, latent.tensors[OFFSET].float()], dim=1)
+    return codes.to(generator.latent_space().w_avg.device)
+
+
+def fits_offset(latent: Latent, generator: Generator) -> bool:
+    """Whether it has an offset, and this generator such layers."""
+    rows = 1, generator.offset_rows, generator.w_dim
+    return OFFSET in latent.tensors and latent.tensors[OFFSET].shape == rows
 
 
 def _read_own(path: Path) -> Latent:

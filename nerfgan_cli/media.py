@@ -28,13 +28,22 @@ LARGEST_FONT = 24
 
 
 def to_pixels(image: Tensor) -> NDArray[np.uint8]:  # [B, 3, H, W] in [-1, 1] -> [B, H, W, 3]
-    """127.5·x + 128, clamped and cut off to integers, as the EG3D release writes its pictures."""
-    if not bool(image.isfinite().all()):
+    """As the EG3D release writes its pictures."""
+    refuse_unfinite(bool(image.isfinite().all()))
+    return to_bytes(image).cpu().numpy()
+
+
+def to_bytes(image: Tensor) -> Tensor:  # [B, 3, H, W] in [-1, 1] -> [B, H, W, 3], uint8
+    """127.5·x + 128, clamped and cut off to integers; where the image is, and nobody waits."""
+    pixels = (image.float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1)
+
+
+def refuse_unfinite(finite: bool) -> None:
+    if not finite:
         raise WeightsError(
             "this model drew values that are not finite: choose precision fp32, or other weights."
         )
-    pixels = (image.float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def depth_to_image(depth: Tensor) -> Tensor:  # [B, 1, H, W] -> [B, 3, H, W] in [-1, 1]

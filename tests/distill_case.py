@@ -1,5 +1,10 @@
-"""A distillation small enough for tests: a random EG3D of 64² with its discriminator."""
+"""A distillation small enough for tests: a random EG3D of 64² with its discriminator.
 
+A random Mimic3D of the same size can take its place.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -8,6 +13,7 @@ from training_case import write_pictures
 from nerfgan_cli.checkpoints.format import save_model
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.generators.eg3d import EG3D, EG3DConfig
+from nerfgan_cli.generators.mimic3d import Mimic3D, Mimic3DConfig
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
 from nerfgan_cli.nn.volume_config import VolumeConfig
 from nerfgan_cli.training.distill_recipe import DistillRecipe
@@ -27,6 +33,10 @@ TEACHER = EG3DConfig(
     channel_max=8,
     superresolution="Light64",
     volume=VolumeConfig(depth_resolution=6, depth_resolution_importance=6),
+)
+MIMIC3D = Mimic3DConfig(
+    **{item.name: getattr(TEACHER, item.name) for item in fields(EG3DConfig)}
+    | {"volume": VolumeConfig(6, 6, plane_axes="fixed")}
 )
 CRITIC = DiscriminatorConfig(64, channel_base=128, channel_max=8, mbstd_group_size=2)
 
@@ -92,7 +102,7 @@ def save_teacher(path: Path, seed: int, config: EG3DConfig = TEACHER) -> None:
     """Random, but dense enough for a surface to be seen."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        teacher = EG3D(config)
+        teacher = Mimic3D(config) if isinstance(config, Mimic3DConfig) else EG3D(config)
     with torch.no_grad():
         teacher.decoder.net[2].bias[0] += 20
     save_model(path, teacher, Provenance("teacher.pkl", licence="Some terms."))
@@ -104,10 +114,10 @@ def read(file: Path, *settings: str) -> DistillRecipe:
     return recipe
 
 
-def build(file: Path, *settings: str) -> DistillTask:
+def build(file: Path, *settings: str, say: Callable[[str], None] = print) -> DistillTask:
     """A task that is ready for its first step."""
     task = build_task(read(file, *settings), World(torch.device("cpu")))
     assert isinstance(task, DistillTask)
-    task.initialize(print)
+    task.initialize(say)
     task.begin(0)
     return task

@@ -73,6 +73,15 @@ class SwapsIdentity(ExactHeads):
         return torch.where(turned, z.flip(1) * torch.linspace(-1, 1, LATENT_SIZE).sign(), z)
 
 
+class HeedsConditioning(ExactHeads):
+    """Another person for each conditioning camera."""
+
+    def mapping(self, z, conditioning, truncation=1.0, truncation_cutoff=None):
+        yaw, pitch, _ = viewing_angles(conditioning.cam2world)
+        turn = (6 * (yaw + 2 * pitch)).expand(len(z))[:, None]
+        return (z * turn.cos() + z.flip(1) * turn.sin())[:, None]
+
+
 class MirrorsYaw(ExactHeads):
     """The sign error that calibration must not hide."""
 

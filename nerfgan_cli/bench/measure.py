@@ -13,9 +13,9 @@ import torch
 from nerfgan_cli.bench.growth import BatchGrowth, Growth, at_sides, batch_growth, measure_growth
 from nerfgan_cli.bench.largest import Largest, largest_batch
 from nerfgan_cli.bench.memory import is_told
-from nerfgan_cli.bench.networks import open_network, title, works
+from nerfgan_cli.bench.networks import label, open_network, title, works
 from nerfgan_cli.bench.parts import Counted, count_parts, time_parts
-from nerfgan_cli.bench.probe import Case, Probe, Taken
+from nerfgan_cli.bench.probe import CONTEXT, Case, Probe, Taken
 from nerfgan_cli.bench.turns import Clock, Spread, spread, take_turns
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
@@ -25,7 +25,15 @@ from nerfgan_cli.generators.precision import set_precision
 PATIENCE = 3.0  # seconds that a batch may take on a CPU, where its memory can be extrapolated
 SPARE = 0.8  # of a machine's memory, that a batch may be expected to take
 
+REPEATS = {"cuda": (20, 3)}  # timed and warming up; metrics.md 9
+FEW = (5, 1)  # elsewhere, where a picture may take seconds
+
 Say = Callable[[str], None]
+
+
+def usual_repeats(device: torch.device) -> tuple[int, int]:
+    """Timed draws, and those before that only warm up."""
+    return REPEATS.get(device.type, FEW)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,13 @@ class Plan:
     precision: str
     options: DrawOptions
     clock: Clock
+
+    @property
+    def room(self) -> int | None:
+        """What of the limit is left to the work, where CUDA itself takes some of it."""
+        if self.limit is None or self.device.type != "cuda":
+            return self.limit
+        return max(self.limit - CONTEXT, 0)
 
 
 class Row(NamedTuple):
@@ -111,7 +126,7 @@ def _by_itself(model: str, generator: Generator, rows: list[Row], plan: Plan) ->
     sized = at_sides(generator, plan.options, plan.precision)
     return Measured(
         model=model,
-        name=title(model),
+        name=label(model, generator, plan.options),
         resolution=generator.img_resolution,
         raw_resolution=generator.rays_per_side(plan.options),
         rows=rows,
@@ -122,7 +137,7 @@ def _by_itself(model: str, generator: Generator, rows: list[Row], plan: Plan) ->
 
 
 def _with_memory(one: Measured, plan: Plan, say: Say) -> Measured:
-    memory, largest = _memory(one.model, plan, say)
+    memory, largest = memory_of(one.model, plan, say)
     return one._replace(
         rows=[row._replace(memory=memory.get(row.batch)) for row in one.rows],
         memory=dict(sorted(memory.items())),
@@ -145,7 +160,7 @@ def _take_all(
     return seconds
 
 
-def _memory(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Largest | None]:
+def memory_of(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Largest | None]:
     """Of each batch, and the largest one within the limit; nothing where no system tells."""
     if not is_told(plan.device):
         return {}, None
@@ -155,7 +170,7 @@ def _memory(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Largest
         plan.precision,
         plan.device.type,
         torch.get_num_threads(),
-        plan.limit,
+        plan.room,
         plan.options.branch,
     )
     taken: dict[int, Taken] = {}
@@ -170,17 +185,16 @@ def _memory(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Largest
             return found.whole
 
         sizes = {batch: draw(batch) for batch in plan.batches}
-        if plan.limit is None:
+        if plan.room is None:
             return taken, None
         known = {batch: size for batch, size in sizes.items() if size is not None}
-        room = SPARE * total_memory(plan.device)
 
         def affordable(batch: int) -> bool:
             if plan.device.type == "cuda":
                 return True
             last = max(taken)
-            growth = batch / last
-            return taken[last].seconds * growth < PATIENCE and taken[last].whole * growth < room
+            growth, spare = batch / last, SPARE * total_memory(plan.device)
+            return taken[last].seconds * growth < PATIENCE and taken[last].whole * growth < spare
 
-        largest = largest_batch(draw, known, plan.limit, affordable)
+        largest = largest_batch(draw, known, plan.room, affordable)
     return taken, largest

@@ -2,7 +2,9 @@
 
 import ctypes
 import gc
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -10,6 +12,7 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.metrics.memory import forget_peak, from_proc, peak_memory
 
 MB = 1_000_000
+DRIVER = Path("/proc/driver/nvidia/version")  # on Linux
 
 
 def is_told(device: torch.device) -> bool:
@@ -18,6 +21,15 @@ def is_told(device: torch.device) -> bool:
         return True
     known = device.type == "cpu" and from_proc("self/status", "VmRSS")
     return bool(known) and forget_peak(device)
+
+
+def driver_version() -> str | None:
+    """Of NVIDIA's driver; None: there is none, or the system does not tell."""
+    try:
+        found = re.search(r"\d+\.\d+(\.\d+)?", DRIVER.read_text("utf-8"))
+    except OSError:
+        return None
+    return None if found is None else found.group()
 
 
 class Memory:

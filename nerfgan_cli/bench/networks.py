@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from nerfgan_cli.cameras import PRESETS as CAMERAS
+from nerfgan_cli.cameras import Camera
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError
@@ -50,20 +51,39 @@ def title(model: str) -> str:
     return Path(model).name.removesuffix(".safetensors")
 
 
+def label(model: str, generator: Generator, options: DrawOptions) -> str:
+    """Which branch, too, where there are several."""
+    branch = (options.branch or generator.branch) if generator.branches else None
+    return f"{title(model)} {branch}" if branch else title(model)
+
+
 def works(
     generator: Generator, batch: int, options: DrawOptions = DEFAULT_OPTIONS
 ) -> dict[str, Callable[[], object]]:
     """Drawing pictures of so many subjects, and as many views of one that is at hand."""
+    ws, cameras = _subjects(generator, batch)
+    subject = generator.prepare(ws[:1], options)
+    return {
+        "picture": picture_work(generator, batch, options),
+        "view": lambda: generator.draw(subject, cameras, options),
+    }
+
+
+def picture_work(
+    generator: Generator, batch: int, options: DrawOptions = DEFAULT_OPTIONS
+) -> Callable[[], object]:
+    """Drawing each of so many subjects once, their style codes at hand."""
+    ws, cameras = _subjects(generator, batch)
+    return lambda: generator.synthesis(ws, cameras, options)
+
+
+def _subjects(generator: Generator, batch: int) -> tuple[torch.Tensor, Camera]:
+    """Style codes, and a camera for each."""
     device = next(generator.parameters()).device
     preset = CAMERAS[generator.camera_preset]
     cameras = preset.at(torch.linspace(-YAW, YAW, batch)).to(device)
     z = torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(0))
-    ws = generator.mapping(z.to(device), preset.frontal().to(device))
-    subject = generator.prepare(ws[:1], options)
-    return {
-        "picture": lambda: generator.synthesis(ws, cameras, options),
-        "view": lambda: generator.draw(subject, cameras, options),
-    }
+    return generator.mapping(z.to(device), preset.frontal().to(device)), cameras
 
 
 def _teacher(name: str) -> VolumetricGenerator:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from nerfgan_cli.bench.memory import Memory
-from nerfgan_cli.bench.networks import open_network, works
+from nerfgan_cli.bench.networks import open_network, picture_work
 from nerfgan_cli.errors import NerfganError, is_out_of_memory
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
@@ -26,7 +26,7 @@ from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.metrics.memory import GIVING_BACK
 
 SMALL = EG3DConfig(img_resolution=128, channel_max=8, superresolution="SuperresolutionHybrid2X")
-CONTEXT = 512 << 20  # bytes that CUDA itself takes on a GPU
+CONTEXT = 512 << 20  # bytes of a GPU that are left to CUDA itself; assumed, not measured
 
 
 class Case(NamedTuple):
@@ -37,7 +37,7 @@ class Case(NamedTuple):
     precision: str
     device: str
     threads: int
-    limit: int | None = None  # bytes of a GPU that the process may take
+    limit: int | None = None  # bytes of a GPU that may be reserved
     branch: str | None = None  # of a Mimic3D
 
 
@@ -45,7 +45,7 @@ class Taken(NamedTuple):
     """By a batch."""
 
     own: int  # bytes for the network and its work; of a GPU all that is allocated
-    whole: int  # bytes of the whole process; of a GPU all that is reserved, CUDA itself included
+    whole: int  # bytes of the whole process; of a GPU all that is reserved
     seconds: float
 
 
@@ -109,15 +109,15 @@ def answer(case: Case) -> None:
     torch.set_num_threads(case.threads)
     if case.limit is not None and device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
-        share = min(1.0, max(case.limit - CONTEXT, 0) / total)
+        share = min(1.0, case.limit / total)
         torch.cuda.set_per_process_memory_fraction(share, device)
-    works(EG3D(SMALL).eval().to(device), 1)["picture"]()  # loads code and starts threads
+    picture_work(EG3D(SMALL).eval().to(device), 1)()  # loads code and starts threads
     memory = Memory(device)
     before = 0 if device.type == "cuda" else memory.used()
     generator = open_network(case.model, case.teacher, device)
     set_precision(generator, case.precision, device)
     options = DrawOptions(branch=case.branch)
-    works(generator, 1, options)["picture"]()
+    picture_work(generator, 1, options)()
     for line in sys.stdin:
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -125,10 +125,9 @@ def answer(case: Case) -> None:
         memory.reset()
         start = time.perf_counter()
         try:
-            works(generator, int(line), options)["picture"]()
+            picture_work(generator, int(line), options)()
             seconds = time.perf_counter() - start
-            context = CONTEXT if device.type == "cuda" else 0
-            found = Taken(memory.peak() - before, memory.reserved() + context, seconds)
+            found = Taken(memory.peak() - before, memory.reserved(), seconds)
             print(json.dumps(found), flush=True)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

@@ -1,6 +1,7 @@
 """What was measured: for people as tables, for programs as plain data, and figure 1."""
 
 from collections.abc import Iterator, Sequence
+from math import ceil, log2
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from nerfgan_cli.bench.networks import is_preset
 from nerfgan_cli.bench.parts import PARTS
 from nerfgan_cli.bench.turns import Spread
 from nerfgan_cli.chart import Axes, Line, line_chart
+from nerfgan_cli.markdown import table
 from nerfgan_cli.media import Picture
 
 STEPS = 24  # of a line that is bent by logarithmic axes
 PUBLISHED = "arXiv 2303.12865, RTX 3090 of 24 GB: EG3D 14, its student 96"
+PUBLISHED_LIMIT = 24 * 10**9
 
 
 def as_data(found: Sequence[Measured], plan: Plan) -> list[dict[str, Any]]:
@@ -26,7 +29,7 @@ def as_data(found: Sequence[Measured], plan: Plan) -> list[dict[str, Any]]:
 def as_text(found: Sequence[Measured], plan: Plan) -> str:
     lines = [*_batches(found), "", *_parts(found), "", *_growths(found)]
     if plan.limit is not None and any(one.largest for one in found):
-        lines += ["", f"at most within {plan.limit / 1e9:g} GB ({PUBLISHED}):"]
+        lines += ["", f"at most within {_limit(plan)}:"]
         lines += [f"  {one.name}: {_pictures(one.largest)}" for one in found if one.largest]
     return "\n".join(lines)
 
@@ -41,8 +44,9 @@ def figure(found: Sequence[Measured], plan: Plan) -> Picture | None:
     if not lines:
         return None
     what = "reserved on the GPU" if plan.device.type == "cuda" else "resident"
-    axes = Axes("pictures at once", "MB", log_x=True, log_y=True)
-    level = None if plan.limit is None else (f"{plan.limit / 1e9:g} GB", plan.limit / MB)
+    marks = _marks(plan, max(x for line in lines for x, _ in (*line.points, *line.continued)))
+    axes = Axes("pictures at once", "MB", log_x=True, log_y=True, marks=marks)
+    level = None if plan.room is None else (f"{plan.room / 1e9:.4g} GB", plan.room / MB)
     return line_chart(f"Memory against batch size ({what})", axes, lines, level)
 
 
@@ -51,26 +55,28 @@ def _extrapolated(
 ) -> list[tuple[float, float]]:
     """From the last measured point straight to the largest batch, which fills the limit."""
     batch, size = points[-1]
-    if largest is None or plan.limit is None or largest.batch <= batch:
+    if largest is None or plan.room is None or largest.batch <= batch:
         return []
     shares = np.geomspace(batch, largest.batch, STEPS) - batch
-    rise = (plan.limit / MB - size) / (largest.batch - batch)
+    rise = (plan.room / MB - size) / (largest.batch - batch)
     return [(batch + share, size + rise * share) for share in shares.tolist()]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """For people, and for Markdown; the first column to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    marks = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return [
-        "| "
-        + " | ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        + " |"
-        for row in (header, marks, *rows)
-    ]
+def _marks(plan: Plan, most: float) -> list[float]:
+    """The batches that were asked for, and powers of two beyond, in search of the largest."""
+    powers = (2.0**power for power in range(ceil(log2(most)) + 1))
+    return [*plan.batches, *(power for power in powers if plan.batches[-1] < power <= most)]
+
+
+def _limit(plan: Plan) -> str:
+    """Of memory, with what was published of the same."""
+    assert plan.limit is not None
+    assert plan.room is not None
+    text = f"{plan.limit / 1e9:g} GB"
+    if plan.room < plan.limit:
+        own = (plan.limit - plan.room) / 1e9
+        text += f", of which {own:.2g} GB are left to CUDA itself (assumed)"
+    return text + f" ({PUBLISHED})" * (plan.limit == PUBLISHED_LIMIT)
 
 
 def _batches(found: Sequence[Measured]) -> list[str]:

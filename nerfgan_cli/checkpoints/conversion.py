@@ -15,6 +15,7 @@ from nerfgan_cli.checkpoints.provenance import (
     OFFICIAL_TERMS,
     Provenance,
 )
+from nerfgan_cli.checkpoints.releases import refuse_other
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
@@ -23,6 +24,7 @@ from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 
 GENERATOR = "TriPlaneGenerator"
 RELEASED = "released"  # plane axes of EG3D
+GENERATORS: dict[str, type[EG3DConfig]] = {"eg3d": EG3DConfig, "mimic3d": Mimic3DConfig}
 IMAGES = {"SingleDiscriminator": 1, "DualDiscriminator": 2, "DummyDualDiscriminator": 2}
 OTHER_CLASSES = {
     "Generator": "a StyleGAN2-ADA or StyleGAN3 generator",
@@ -45,11 +47,15 @@ def convert(
     plane_axes: str | None = None,  # None: those of the release
     camera_preset: str | None = None,  # None: as its options record
     half: bool = False,  # stores weights as float16
+    release: str | None = None,  # a generator has to be of: a name of the zoo
 ) -> Header:
     """Writes one network of an official checkpoint as a model of ours."""
     checkpoint = read_official(source)
     network = checkpoint.network(key)
     architecture = describe(network, checkpoint.name, plane_axes, camera_preset)
+    if release is not None and architecture.kind in GENERATORS:
+        own = read_config(GENERATORS[architecture.kind], architecture.config)
+        refuse_other(own, release, checkpoint.name)
     stored = {name: t for name, t in network.tensors.items() if name not in SURPLUS}
     found = {name: Entry(t.storage.name, t.shape) for name, t in stored.items()}
     expected = {name: Entry("F32", shape) for name, shape in architecture.tensors.items()}

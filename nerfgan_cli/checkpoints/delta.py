@@ -26,13 +26,13 @@ from nerfgan_cli.checkpoints.header import Header, write_model
 from nerfgan_cli.checkpoints.payloads import is_finite, to_payload
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import is_name
-from nerfgan_cli.errors import WeightsError
+from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.generators.contract import Generator
 
-OFFSET = "offset"  # of `Generator.set_offset`
 LARGEST = 30_000_000  # bytes of a file
 HEADER = 160  # bytes that the header takes for a tensor, at most
 FEWER = (8, 6, 4)  # bits
+MOST_SAMPLES = 64.0  # times the base's
 TINIEST = 1e-30  # so that a row that did not change has a scale
 
 
@@ -48,8 +48,8 @@ def write_tuned(
     base: Generator,
     tuned: Generator,
     origin: Base,
-    offset: Tensor | None,
     provenance: Provenance,
+    samples: float = 1.0,  # times the base's along each ray, with which it was tuned
 ) -> dict[str, int]:
     """Writes what changed; returns the bits that a number of each changed tensor takes."""
     before = base.state_dict()
@@ -62,13 +62,17 @@ def write_tuned(
     payloads: dict[str, Payload] = {}
     for name, change in changes.items():
         payloads |= _encode(name, change, bits[name])
-    if offset is not None:
-        payloads[OFFSET] = to_payload(offset.float())
     parameters: dict[str, int] = {}
     for name, change in changes.items():
         part = name.partition(".")[0]
         parameters[part] = parameters.get(part, 0) + change.numel()
-    config = {"base": asdict(origin), "kind": base.kind, "config": base.config()}
+    config = {
+        "base": asdict(origin),
+        "kind": base.kind,
+        "config": base.config(),
+        "samples": samples,
+        "branch": tuned.branch,
+    }
     write_model(path, KIND, config, parameters, provenance, payloads)
     return bits
 
@@ -96,13 +100,19 @@ def size_of(shape: tuple[int, ...], bits: int) -> int:
 
 @torch.no_grad()
 def apply(path: Path, header: Header, model: Generator) -> None:
-    """Adds what changed to the base."""
+    """Adds what changed to the base, which from now on draws as when it was tuned."""
+    samples, branch = (header.config.get(key) for key in ("samples", "branch"))
+    known = branch is None or branch in model.branches
+    if not (isinstance(samples, float) and 0 < samples <= MOST_SAMPLES and known):
+        raise InputError(f"{path} does not say how it was drawn: get it again.")
+    model.scale_samples(samples)
+    if branch is not None:
+        model.prefer_branch(branch)
     state = model.state_dict()
     tensors: dict[str, Tensor] = {}
     with safe_open(path, framework="pt") as file:
         for name in header.entries:
             tensors[name] = file.get_tensor(name)
-    offset = tensors.pop(OFFSET, None)
     scales = {name.partition(":")[0]: name for name in tensors if ":" in name}
     try:
         for name in {name.partition(":")[0] for name in tensors}:
@@ -119,8 +129,6 @@ def apply(path: Path, header: Header, model: Generator) -> None:
         raise WeightsError(
             f"{path} does not fit the model that it was tuned from ({error}): get it again."
         ) from error
-    if offset is not None and not model.set_offset(offset.to(model.latent_space().w_avg.device)):
-        raise WeightsError(f"{path} has an offset for layers of another model: get it again.")
 
 
 def _encode(name: str, change: Tensor, bits: int) -> dict[str, Payload]:

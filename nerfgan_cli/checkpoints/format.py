@@ -43,11 +43,6 @@ def save_model(
     half: bool = False,  # stores weights as float16: half the size, loaded as float32
 ) -> None:
     """Writes a generator or a discriminator; the same model gives the same bytes."""
-    if getattr(model, "offset", None) is not None:
-        raise UsageError(
-            "this model has the offset of an inversion in W+, for which the file of a whole model "
-            "has no place: use the inversion's folder as it is."
-        )
     kind, config = describe(model)
     parameters: dict[str, int] = {}
     for name, parameter in model.named_parameters():

@@ -49,6 +49,14 @@ def find(file: Published) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+def how_to_get(file: Published, name: str, option: str) -> str:
+    """For a sentence: by the `name` that nerfgan weights has for it, by hand, by an option."""
+    return (
+        f"fetch it with nerfgan weights get {name}, put {file.address} (SHA-256 "
+        f"{file.sha256[:8]}…) into {weights_folder()}, or give {option} FILE"
+    )
+
+
 def find_or_fetch(file: Published, alternative: str) -> Path:
     """The file, fetched into our folder if it is nowhere.
 

@@ -84,11 +84,12 @@ class Bundled:
 TEACHER = "eg3d-toyheads"
 STUDENT = "light-toyheads"
 SLIM = "slim-toyheads"
+DISCRIMINATOR = f"{TEACHER}-discriminator"
 BUNDLED = {
     STUDENT: Bundled(f"the light student of {TEACHER}, 128²", STUDENT),
     SLIM: Bundled("its student of preset slim (StyleGAN3), to compare with, 128²", SLIM),
     TEACHER: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TEACHER),
-    f"{TEACHER}-discriminator": Bundled("the discriminator that it was trained with", TEACHER),
+    DISCRIMINATOR: Bundled("the discriminator that it was trained with", TEACHER),
 }
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT = STUDENT

@@ -191,6 +191,8 @@ def report(
         "licence": LICENCE if pack else None,
     }
     lines = [line for name, record in outcome.records.items() for line in as_lines(name, record)]
+    ways = {record["method"]: record.get("accuracy") for record in outcome.records.values()}
+    lines += [f"{method}: {known}" for method, known in ways.items() if known]
     lines += [one["problem"] for one in outcome.bad]
     again = f", {outcome.done} of them before" if outcome.done else ""
     if outcome.records:
@@ -203,16 +205,21 @@ def report(
 
 def align_all(tools: Tools, wish: Wish, photos: list[Photo], out: Path, workers: int) -> Outcome:
     """Aligns what is not done."""
-    settings = f"{tools.settings()} {wish} {fingerprint(wish.files())}"
-    records = {photo.name: find_done(out, photo.name, photo.path, settings) for photo in photos}
+
+    def settings() -> str:
+        return f"{tools.settings()} {wish} {fingerprint(wish.files())}"
+
+    before = settings()
+    records = {photo.name: find_done(out, photo.name, photo.path, before) for photo in photos}
     left = [photo for photo in photos if records[photo.name] is None]
     bad: list[dict[str, str]] = []
     if left:
         aligner = tools.aligner(detect=wish.points is None and wish.camera is None)
+        now = settings()  # a pack may have been fetched
 
         def attempt(photo: Photo) -> dict[str, Any] | InputError:
             try:
-                return make_record(aligner, photo, wish, out, settings)
+                return make_record(aligner, photo, wish, out, now)
             except InputError as error:
                 return error
 

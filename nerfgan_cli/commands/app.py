@@ -41,6 +41,7 @@ VERBS = {
     "mix": "Draw subjects with layers of others.",
     "directions": "Find what can be changed about subjects, for nerfgan edit.",
     "edit": "Change one thing about subjects along a direction.",
+    "figure": "Show subjects as several models draw them: pictures, shapes, strips, planes.",
     "mesh": "Write the surface of a subject as PLY, OBJ or GLB.",
     "align": "Make crop and camera of anybody's photograph.",
     "camera": "Look at cameras, check them, and write them in other forms.",

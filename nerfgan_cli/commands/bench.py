@@ -11,7 +11,8 @@ import torch
 import typer
 
 from nerfgan_cli import __version__
-from nerfgan_cli.bench.measure import Measured, Plan, measure
+from nerfgan_cli.bench.measure import Measured, Plan, measure, usual_repeats
+from nerfgan_cli.bench.memory import driver_version
 from nerfgan_cli.bench.networks import TEACHER as PRESET
 from nerfgan_cli.bench.report import as_data, as_text, figure
 from nerfgan_cli.checkpoints.zoo import STUDENT, TEACHER
@@ -25,8 +26,6 @@ from nerfgan_cli.generators.eg3d_config import PRESETS as TEACHERS
 from nerfgan_cli.generators.precision import choose_device, set_precision
 from nerfgan_cli.media import write_png
 
-REPEATS = {"cuda": (20, 3)}  # timed and warming up; metrics.md 9
-FEW = (5, 1)  # elsewhere, where a picture may take seconds
 UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 LARGEST_BATCH = 4096
 
@@ -87,7 +86,7 @@ def command(
     place = choose_device(device.value)
     chosen = list(dict.fromkeys(models or [TEACHER, STUDENT]))
     precision_name = set_precision(torch.nn.Identity(), precision.value, place)  # auto resolved
-    usual, warm_up = REPEATS.get(place.type, FEW)
+    usual, warm_up = usual_repeats(place)
     plan = Plan(
         chosen,
         teacher or next((name for name in chosen if name in TEACHERS), PRESET),
@@ -125,6 +124,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "nerfgan": __version__,
         "torch": torch.__version__,
         "machine": describe_machine(plan.device).partition(", convolutions")[0],
+        "driver": driver_version(),
         "device": plan.device.type,
         "precision": plan.precision,
         "branch": plan.options.branch,
@@ -133,6 +133,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "warm_up": plan.warm_up,
         "teacher_of_presets": plan.teacher,
         "memory_limit": plan.limit,
+        "memory_limit_of_work": plan.room,  # less what CUDA itself is assumed to take
     }
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from math import radians
 from pathlib import Path
 from typing import Annotated
@@ -15,20 +16,21 @@ from nerfgan_cli import __version__
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.counterparts import Model, open_model, open_teacher
 from nerfgan_cli.commands.data.prepare.folder import Like
+from nerfgan_cli.commands.drawing import Known, Truncation, choose_people
+from nerfgan_cli.commands.evaluating import choose_branch
 from nerfgan_cli.commands.parsing import LARGEST_SEED, parse_file
 from nerfgan_cli.commands.scenes import followed, measure_model, measure_pictures
 from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.evaluation.consistency import QUICK_SUBJECTS, SIDE, SUBJECTS
 from nerfgan_cli.files import make_folder
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
-from nerfgan_cli.generators.drawing import Person, choose_batch
+from nerfgan_cli.generators.drawing import Person, Sitter, choose_batch
 from nerfgan_cli.generators.precision import choose_device, set_precision
 from nerfgan_cli.media import captioned_grid, write_png
 from nerfgan_cli.reconstruction.export import PROTOCOL, RENDERED, score, write_json, write_subject
 from nerfgan_cli.reconstruction.strips import marked, stretched, strip
 from nerfgan_cli.reconstruction.sweep import VIEWS, YAW, draw_sweep, half_depth, sweep
 
-SUBJECTS = 50  # of the published protocol
-FEW = 3  # of a bare call
 ROWS = (0.4, 0.5, 0.6)  # of the picture's height, whose strips are shown
 FRAMES = 128  # of a strip
 
@@ -75,20 +77,27 @@ def command(
             min=1,
             max=10_000,
             metavar="N",
-            help=f"Subjects; else {FEW}, or {SUBJECTS} of an export.",
+            help=f"Subjects; else {QUICK_SUBJECTS}, or {SUBJECTS} of an export.",
         ),
     ] = None,
     seed: Annotated[
-        int,
-        typer.Option("--seed", "--seeds", min=0, max=LARGEST_SEED, metavar="N", help="The first."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--seed",
+            "--seeds",
+            min=0,
+            max=LARGEST_SEED,
+            metavar="N",
+            help="The first; without it and --num an inversion's own subject, or from 0 on.",
+        ),
+    ] = None,
     views: Annotated[
         int, typer.Option(min=2, max=1000, metavar="N", help="Of each subject, side by side.")
     ] = VIEWS,
     side: Annotated[
         int,
         typer.Option(min=16, max=512, metavar="N", help="Pixels of the views that become a scene."),
-    ] = 64,
+    ] = SIDE,
     what: Annotated[
         o.Shown, typer.Option("--what", help="The picture, or the one before super-resolution.")
     ] = o.Shown.image,
@@ -124,14 +133,26 @@ def command(
     judged = open_model(model, place)
     set_precision(judged.generator, precision.value, place)
     options = choose_options(judged, what, branch)
+    people = choose_subjects(model, seed, number, QUICK_SUBJECTS if export is None else SUBJECTS)
     if strips is not None:
-        draw_strips(judged, open_other(judged, teacher, place), seed, options, path, json)
+        draw_strips(judged, open_other(judged, teacher, place), people[0], options, path, json)
     elif export is not None:
-        export_views(judged, range(seed, seed + (number or SUBJECTS)), views, options, export, json)
+        export_views(judged, people, views, options, export, json)
     else:
         other = open_other(judged, teacher, place)
-        subjects = range(seed, seed + (number or FEW))
-        measure_model(judged, other, subjects, views, side, options, path, json)
+        measure_model(judged, other, people, views, side, options, path, json)
+
+
+def choose_subjects(
+    model: str | None, seed: int | None, number: int | None, usual: int
+) -> list[Sitter]:
+    """An inversion's own, or those of seeds in a row."""
+    if seed is None and number is None:
+        own = choose_people(model, None, None, Truncation())[0]
+        if isinstance(own, Known):
+            return [own]
+    first = seed or 0
+    return [Person(index) for index in range(first, first + (number or usual))]
 
 
 def open_other(judged: Model, teacher: str | None, place: torch.device) -> Model | None:
@@ -142,14 +163,13 @@ def open_other(judged: Model, teacher: str | None, place: torch.device) -> Model
 def choose_options(judged: Model, what: o.Shown, branch: o.BranchName | None) -> DrawOptions:
     if what is o.Shown.depth:
         raise UsageError("distances are not judged: use --what image or raw.")
-    if branch is not None and branch.value not in judged.generator.branches:
-        raise UsageError(f"{judged.name} has no branch {branch.value}: leave --branch out.")
-    return DrawOptions(raw_only=what is o.Shown.raw, branch=branch and branch.value)
+    chosen = choose_branch(judged.generator, judged.name, branch and branch.value)
+    return replace(chosen, raw_only=what is o.Shown.raw)
 
 
 def export_views(
     judged: Model,
-    seeds: Sequence[int],
+    people: Sequence[Sitter],
     views: int,
     options: DrawOptions,
     folder: Path,
@@ -161,13 +181,13 @@ def export_views(
     make_folder(folder)
     if any(folder.iterdir()):
         raise InputError(f"{folder} has files already: choose another folder, or empty it.")
-    for seed in followed(seeds, "subject"):
-        pictures = draw_sweep(generator, Person(seed), cameras, choose_batch(generator), options)
-        write_subject(folder / f"{seed:06d}", pictures, cameras, half_depth(preset))
+    for person in followed(people, "subject"):
+        pictures = draw_sweep(generator, person, cameras, choose_batch(generator), options)
+        write_subject(folder / f"{person.seed:06d}", pictures, cameras, half_depth(preset))
     protocol = {
         "nerfgan": __version__,
         "model": judged.name,
-        "seeds": list(seeds),
+        "subjects": [person.name for person in people],
         "views": views,
         "yaw_rad": YAW,
         "what": "raw" if options.raw_only else "image",
@@ -176,7 +196,7 @@ def export_views(
     }
     write_json(protocol, folder / PROTOCOL)  # last: without it nothing is scored
     text = (
-        f"wrote {o.counted(len(seeds), 'subject')} of {views} views to {folder}: let NeuS "
+        f"wrote {o.counted(len(people), 'subject')} of {views} views to {folder}: let NeuS "
         f"reconstruct each, put its renderings of the same views into SUBJECT/{RENDERED}, then "
         f"nerfgan consistency --score {folder}"
     )
@@ -198,15 +218,15 @@ def score_export(folder: Path, as_json: bool) -> None:
         f"{o.counted(len(scores), 'subject')}: PSNR_mv {means['psnr']:.2f} dB, "
         f"SSIM_mv {means['ssim']:.4f}"
     )
-    if len(scores) != SUBJECTS:
-        text += f" (as published they are of {SUBJECTS} subjects)"
+    if len(scores) != SUBJECTS or any(one.views != VIEWS for one in scores):
+        text += f" (as published they are of {SUBJECTS} subjects from {VIEWS} views each)"
     o.print_result(result, text, as_json)
 
 
 def draw_strips(
     judged: Model,
     teacher: Model | None,
-    seed: int,
+    person: Sitter,
     options: DrawOptions,
     out: Path,
     as_json: bool,
@@ -219,9 +239,7 @@ def draw_strips(
         cameras = sweep(generator.camera_preset, FRAMES, radians(30))
         with tqdm(total=FRAMES, unit="view", disable=not sys.stderr.isatty()) as bar:
             pictures = []
-            for picture in draw_sweep(
-                generator, Person(seed), cameras, choose_batch(generator), drawn
-            ):
+            for picture in draw_sweep(generator, person, cameras, choose_batch(generator), drawn):
                 pictures.append(picture)
                 bar.update()
         rows = [round(share * (len(pictures[0]) - 1)) for share in ROWS]
@@ -230,5 +248,5 @@ def draw_strips(
     size = max(cell.shape[1] for cell in cells)
     cells = [stretched(cell, size) for cell in cells]
     write_png(captioned_grid(cells, captions, 1 + len(ROWS)), out)
-    result = {"model": judged.name, "seed": seed, "frames": FRAMES, "file": str(out)}
+    result = {"model": judged.name, "subject": person.name, "frames": FRAMES, "file": str(out)}
     o.print_result(result, f"wrote {out}: rows of pixels, time runs downwards", as_json)

@@ -11,6 +11,7 @@ import typer
 
 from nerfgan_cli.checkpoints.conversion import convert
 from nerfgan_cli.checkpoints.header import Header
+from nerfgan_cli.checkpoints.releases import RELEASES, find_release
 from nerfgan_cli.checkpoints.sniff import sniff
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.commands.options import Json, print_result
@@ -72,6 +73,14 @@ def command(
             "that cars were trained on, cars-video those of the release's videos.",
         ),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The release that a generator has to be of, as mimic3d-ffhq512-3d; else OUT's "
+            "name, if it is one.",
+        ),
+    ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Store weights as float16: half the size.")
     ] = False,
@@ -85,16 +94,19 @@ def command(
     if Path(out).exists() and source.exists() and source.samefile(out):
         raise UsageError(f"{out} is the input: give -o another name.")
     target = parse_file(out, ".safetensors")
+    if preset is not None:
+        find_release(preset)  # before anything is read
+    release = preset or (target.stem if target.stem in RELEASES else None)
     if source.is_dir() or sniff(source).name == "safetensors":
-        if (plane_axes, camera) != (None, None):
+        if (plane_axes, camera, preset) != (None, None, None):
             raise UsageError(
-                f"{source} is a model of nerfgan already: --plane-axes and --camera are for "
-                "official files, leave them out."
+                f"{source} is a model of nerfgan already: --plane-axes, --camera and --preset are "
+                "for official files, leave them out."
             )
         header = write_anew(source, target, network, half)
     else:
         axes, cameras = plane_axes and plane_axes.value, camera and camera.value
-        header = convert(source, target, network.value, axes, cameras, half)
+        header = convert(source, target, network.value, axes, cameras, half, release)
     parameters = sum(header.parameters.values())
     result = {
         "out": str(target),

@@ -12,10 +12,10 @@ from nerfgan_cli.checkpoints.delta import base_of
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import Provenance, derived_licence
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.inversion.distances import is_of_toyheads
 
 
 class Part(str, Enum):

@@ -19,7 +19,7 @@ from nerfgan_cli.commands import studio as s
 from nerfgan_cli.commands.camera_path import CameraPath, PathName
 from nerfgan_cli.commands.drawing import Look, Truncation
 from nerfgan_cli.commands.grouping import grouped
-from nerfgan_cli.commands.sources import codes_of, gather_sitters, take_in_all, with_extras
+from nerfgan_cli.commands.sources import codes_of, gather_sitters, known_among, take_in_all
 from nerfgan_cli.editing.directions import (
     move,
     place,
@@ -31,7 +31,8 @@ from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.drawing import Sitter
-from nerfgan_cli.latent_files import Latent, write_latent
+from nerfgan_cli.inversion.extras import has_noise
+from nerfgan_cli.latent_files import OFFSET, Latent, write_latent
 
 STRONGEST = 100.0  # standard deviations; far beyond what draws anything
 MOST_STEPS = 100
@@ -134,7 +135,10 @@ def command(
             "file": out,
             "subjects": [sitter.name for sitter in sitters],
             "directions": [one.name for one in directions],
-            "places": [[place(ws, one).tolist() for one in directions] for ws in codes],
+            "places": [
+                [place(ws[: studio.source.generator.num_ws], one).tolist() for one in directions]
+                for ws in codes
+            ],
             "strengths": values.tolist(),
             "absolute": absolute,
             "fps": fps if film else None,
@@ -147,10 +151,13 @@ def command(
     o.print_result(notes, f"wrote {o.counted(count, noun)} to {out}", json)
 
 
-def keep_as(sitter: Sitter, ws: Tensor, generator: Generator) -> Latent:
+def keep_as(sitter: Sitter, codes: Tensor, generator: Generator) -> Latent:
     """The edited subject, with the noise and the layers that it is drawn with."""
-    extras = with_extras([sitter])
-    tensors = extras[0].latent.tensors if len(extras) == 1 else {}
+    noisy = [one.latent for one in known_among([sitter]) if has_noise(one.latent)]
+    tensors = dict(noisy[0].tensors) if len(noisy) == 1 else {}
+    ws, offset = codes[:, : generator.num_ws], codes[:, generator.num_ws :]
+    if offset.shape[1]:
+        tensors[OFFSET] = offset
     return Latent(ws, f"{sitter.name}, edited", space_checksum(generator), tensors)
 
 

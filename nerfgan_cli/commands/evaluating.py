@@ -1,52 +1,40 @@
-"""What `nerfgan eval` needs to be ready: models, data, pictures, the progress that is shown."""
+"""One evaluation of `nerfgan eval`: its model, data and pictures, its progress, what it writes."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from os.path import abspath
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import torch
+import typer
 from tqdm import tqdm
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.checksum import weights_checksum
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.checkpoints.zoo import DEFAULT, TEACHER, find_model, home
 from nerfgan_cli.commands.drawing import open_source
-from nerfgan_cli.commands.options import DeviceName, PrecisionName
+from nerfgan_cli.commands.eval_options import Order
+from nerfgan_cli.commands.parsing import parse_batch
+from nerfgan_cli.commands.tables import Format, write_table
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.data.opening import open_images
 from nerfgan_cli.data.toyheads.dataset import ToyHeads
-from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.errors import InputError, NerfganError, UsageError
+from nerfgan_cli.evaluation.comparison import summary
+from nerfgan_cli.evaluation.figures import Named, write_poses
 from nerfgan_cli.evaluation.folder import PictureFolder
-from nerfgan_cli.evaluation.metric import Metric, Networks, Setting
-from nerfgan_cli.evaluation.table import METRICS
-from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.inversion.distances import is_of_toyheads
+from nerfgan_cli.evaluation.metric import Metric, Origin, Setting
+from nerfgan_cli.evaluation.report import Report, describe
+from nerfgan_cli.evaluation.run import evaluate
+from nerfgan_cli.evaluation.table import FIGURES, METRICS
+from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.training.distributed import World
 
 TOYHEADS = "toyheads"
 MANY_TOYHEADS = 100_000  # the length that recipes state; those that are looked at are drawn
-LARGEST_NUMBER = 1_000_000
-
-
-@dataclass(frozen=True)
-class Order:
-    """The options of the command, as they were given."""
-
-    teacher: str | None
-    data: str | None
-    metrics: str | None
-    number: int | None
-    images: Path | None
-    cameras: Path | None
-    like: str
-    networks: Networks
-    seed: int
-    batch: int | None
-    cache: Path | None
-    precision: PrecisionName
-    device: DeviceName
 
 
 class Judged(NamedTuple):
@@ -101,35 +89,105 @@ def choose_metrics(text: str | None) -> list[Metric]:
     return [METRICS[name] for name in dict.fromkeys(names)]
 
 
-def open_judged(model: str | None, order: Order, world: World, progress: Bars) -> Judged:
+def evaluate_one(
+    order: Order,
+    world: World,
+    model: str | None,  # None: the default, or the order's pictures
+    out: Path,
+    form: Format,
+    label: str | None = None,  # what it is called; None: by its own name
+) -> tuple[Report, dict[str, NerfganError]]:
+    """What was measured is on disk however it ends; what could not be is returned, by metric."""
+    with Bars(world.first) as bars:
+        setting, facts = open_judged(model, order, world, bars, label)
+        report = Report(describe(setting, facts))
+        metrics = choose_metrics(order.metrics)
+        try:
+            failures = evaluate(setting, metrics, report, out, say if world.first else hush)
+            if world.first:
+                failures |= add_figures(setting, report, out)
+        finally:
+            if world.first:
+                report.write(out)
+                write_table(summary(report), out, "table", form)
+    return report, failures
+
+
+def add_figures(setting: Setting, report: Report, out: Path) -> dict[str, NerfganError]:
+    """A model that cannot draw has numbers nevertheless."""
+    try:
+        report.figures = [path.name for path in write_figures(setting, report, out)]
+    except NerfganError as error:
+        report.skip("figures", str(error).rstrip("."))
+        return {"figures": error}
+    return {}
+
+
+def write_figures(setting: Setting, report: Report, out: Path) -> list[Path]:
+    """The sheet over poses, and what the metrics that were measured show."""
+    found = [path for figure in FIGURES for path in figure({report.name: report.values}, out)]
+    if setting.generator is None:
+        return found
+    shown = [Named(setting.name, setting.generator, setting.options)]
+    if setting.teacher is not None:
+        shown.insert(0, Named("teacher", setting.teacher))
+    return [write_poses(shown, out), *found]
+
+
+def say(sentence: str) -> None:
+    """Progress, beside the result."""
+    typer.echo(sentence, err=True)
+
+
+def hush(sentence: str) -> None:
+    """The first process says it."""
+
+
+def name_of(model: str | None) -> str:
+    """Of a model by name, file or folder."""
+    if model is None:
+        return DEFAULT
+    return Path(abspath(Path(model).expanduser())).name.removesuffix(".safetensors")
+
+
+def open_judged(
+    model: str | None, order: Order, world: World, progress: Bars, label: str | None
+) -> Judged:
     """A model with its teacher and data, or pictures that were made elsewhere."""
     bare = Setting(
-        name=DEFAULT if model is None else Path(model).name.removesuffix(".safetensors"),
+        name=label or name_of(model),
         generator=None,
         images=None,
         teacher=None,
         data=None,
         number=order.number,
         seed=order.seed,
-        batch=order.batch,
+        batch=parse_batch(order.batch),
         world=world,
         cache=order.cache or home() / "evaluation",
         progress=progress,
         networks=order.networks,
+        condition_on_view=order.condition_on_view,
     )
     if order.images is not None:
         return _open_pictures(order.images, order, bare)
     source = open_source(model, order.device, order.precision)
     generator, toy = source.generator, is_of_toyheads(source.generator)
+    options = choose_branch(generator, bare.name, order.branch_name)
+    branch = options.branch or generator.branch
     setting = replace(
         bare,
+        name=f"{bare.name} {branch}" if branch else bare.name,
         generator=generator,
+        options=options,
+        origin=Origin(source.path, source.precision),
         teacher=_open_teacher(order, toy and not generator.has_depth),
         data=_open_data(order.data, generator.img_resolution, toy),
     )
-    facts = {
+    facts: dict[str, object] = {
         "model": str(source.path),
         "kind": generator.kind,
+        "branch": branch,
         "checksum": f"{weights_checksum(generator):08x}",
         "precision": source.precision,
         "resolution": generator.img_resolution,
@@ -138,9 +196,16 @@ def open_judged(model: str | None, order: Order, world: World, progress: Bars) -
     return Judged(setting, facts)
 
 
+def choose_branch(generator: Generator, name: str, branch: str | None) -> DrawOptions:
+    """Whichever is asked for; else its usual one."""
+    if branch is not None and branch not in generator.branches:
+        raise UsageError(f"{name} has no branch {branch}: leave --branch out.")
+    return DrawOptions(branch=branch)
+
+
 def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
     """All of them, if no number is given: somebody else has drawn them already."""
-    images = PictureFolder(path, order.cameras, PRESETS[order.like])
+    images = PictureFolder(path, order.cameras, PRESETS[order.like.value])
     if order.number is not None and order.number > len(images):
         raise InputError(
             f"{path} has {len(images)} pictures, fewer than the {order.number} of --num: "

@@ -107,7 +107,7 @@ def command(
         else:
             cameras = preset.at(*(list(angles) for angles in zip(*views, strict=True)))
         shown = [(person, view) for person in people for view in views]
-        size = size or choose_batch(source.generator)
+        size = size or choose_batch(source.generator, options)
         drawn = draw_people(source.generator, people, cameras, options, look.what.value, size)
         hidden = not sys.stderr.isatty()
         with tqdm(drawn, total=len(shown), unit="view", disable=hidden) as bar:

@@ -145,6 +145,9 @@ def architecture_lines(network: dict[str, Any]) -> list[tuple[str, str]]:
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None:
             lines.append((name.rpartition(".")[2].replace("_", " "), str(value)))
+    if network["kind"] == "mimic3d":
+        phases = {True: "2d and 3d (3D phase)", False: "2d alone (2D phase)"}
+        lines.append(("branches", phases[config["residual"]]))
     return lines
 
 

@@ -25,20 +25,19 @@ from nerfgan_cli.commands.drawing import (
     Truncation,
     choose_people,
     open_source,
+    require,
     take_in,
 )
 from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
+from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import prepare_subject
 from nerfgan_cli.meshes.files import FORMATS, write_mesh
 from nerfgan_cli.meshes.mesh import Mesh, face_normals, main_part
 from nerfgan_cli.meshes.paint import Field, fuse_normals, paint
-from nerfgan_cli.meshes.surface import extract
+from nerfgan_cli.meshes.surface import LEVEL, MARGIN, extract
 
-LEVEL = 10.0  # of EG3D's own meshes
-MARGIN = 30 / 256  # of the cube, that they leave out at each side
 YAWS, PITCHES = (-50, -25, 0, 25, 50), (-20, 0, 20)  # degrees, of views that are fused
 
 
@@ -62,6 +61,14 @@ def command(
     ] = None,
     latent: o.LatentFile = None,
     truncation: Truncation,
+    branch: Annotated[
+        o.BranchName | None,
+        typer.Option(
+            "--branch",
+            help="Of a Mimic3D: 3d has the surface of all its planes, 2d of the coarse ones; else "
+            "3d where there is one.",
+        ),
+    ] = None,
     resolution: Annotated[
         int, typer.Option(min=8, max=1024, metavar="R", help="Points along each side.")
     ] = 256,
@@ -110,9 +117,10 @@ def command(
         generator = source.generator
         if not generator.has_density:
             raise UsageError(explain_lack(source))
+        options = choose_options(source, branch)
         take_in(people, generator)
         with torch.inference_mode():
-            field = Field(generator, prepare_subject(generator, people[0], DEFAULT_OPTIONS))
+            field = Field(generator, prepare_subject(generator, people[0], options))
         side = generator.density_side * (1 - 2 * margin)
         mesh = extract(field.density, side, resolution, level, followed)
         mesh = finish(
@@ -120,12 +128,14 @@ def command(
             mesh if whole else main_part(mesh, PRESETS[generator.camera_preset].pivot),
             normals,
             colours,
+            options,
         )
         write_mesh(mesh, unfinished)
     size = mesh.vertices.max(axis=0) - mesh.vertices.min(axis=0)
     result = source.notes() | {
         "file": out,
         "subject": people[0].name,
+        "branch": options.branch,
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
         "size": size.tolist(),
@@ -140,12 +150,19 @@ def command(
     o.print_result(result, text, json)
 
 
-def finish(field: Field, mesh: Mesh, normals: Normals, colours: bool) -> Mesh:
+def choose_options(source: Source, branch: o.BranchName | None) -> DrawOptions:
+    """A surface has no size in pixels for which to be content with the coarse planes."""
+    require(source, "image", branch and branch.value)
+    if branch is None and o.BranchName.strict.value in source.generator.branches:
+        branch = o.BranchName.strict
+    return DrawOptions(raw_only=True, branch=branch and branch.value)
+
+
+def finish(field: Field, mesh: Mesh, normals: Normals, colours: bool, options: DrawOptions) -> Mesh:
     """With normals and colours."""
     facing = face_normals(mesh)
     painted = paint(field, mesh, facing) if colours else None
     if normals is Normals.depth:
-        options = DrawOptions(raw_only=True)
         facing = fuse_normals(field, mesh, facing, views(field.generator), options)
     return replace(mesh, normals=facing.astype(np.float32), colours=painted)
 

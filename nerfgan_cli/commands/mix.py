@@ -156,7 +156,8 @@ def draw_grid(
         yield own
         for donor, lender in zip(lending, above, strict=True):
             if outer:
-                subject = generator.prepare(exchange_layers(ws, donor, layers), options)
+                mixed = exchange_layers(ws, donor, layers)  # whose offset is the row's
+                subject = generator.prepare(mixed, options)
             else:
                 subject = generator.mix(ws, donor, layers, options)
             mixture = studio.draw_subject(subject, camera)

@@ -111,7 +111,7 @@ What = Annotated[
 Resolution = Annotated[
     int | None,
     typer.Option(
-        min=1, max=2048, metavar="R", help="Side of the raw picture, in rays; else the model's."
+        min=1, max=4096, metavar="R", help="Side of the raw picture, in rays; else the model's."
     ),
 ]
 Branch = Annotated[

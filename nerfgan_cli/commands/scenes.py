@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +16,15 @@ from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.counterparts import Model
 from nerfgan_cli.errors import InputError
+from nerfgan_cli.evaluation.consistency import Scene, carry_one, make_scene
 from nerfgan_cli.evaluation.folder import PictureFolder
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions
-from nerfgan_cli.generators.drawing import Person, choose_batch
+from nerfgan_cli.generators.drawing import Sitter, choose_batch
 from nerfgan_cli.media import Picture, captioned_grid, enlarge, write_png
-from nerfgan_cli.metrics.warped_psnr import both_ways, see_both_sides
 from nerfgan_cli.reconstruction.export import write_json
-from nerfgan_cli.reconstruction.fit import Explained, Fitting, explain
-from nerfgan_cli.reconstruction.sweep import YAW, draw_sweep, half_depth, reduced, sweep
+from nerfgan_cli.reconstruction.fit import Fitting, explain
+from nerfgan_cli.reconstruction.sweep import YAW, half_depth, reduced
 
 SHOWN = 5  # views of the first subject
 CELL = 128  # pixels of a shown view
@@ -42,7 +44,7 @@ class Found(NamedTuple):
 def measure_model(
     judged: Model,
     teacher: Model | None,
-    seeds: Sequence[int],
+    people: Sequence[Sitter],
     views: int,
     side: int,
     options: DrawOptions,
@@ -51,24 +53,18 @@ def measure_model(
 ) -> None:
     generator = judged.generator
     volume = generator if generator.has_depth else teacher.generator if teacher else None
-    cameras = sweep(generator.camera_preset, views)
-    depth = half_depth(generator.camera_preset)
-    found, sheet = [], None
+    batch = choose_batch(generator)
+    found, first = [], None
     with replacing(out) as unfinished:
-        for seed in followed(seeds, "scene"):
-            drawn = draw_sweep(generator, Person(seed), cameras, choose_batch(generator), options)
-            pictures = np.stack(list(drawn))
-            small = reduced(pictures, side)
-            explained = explain(small, cameras, depth)
+        for person in followed(people, "scene"):
+            scene = make_scene(generator, person, views, side, options, batch)
             carried: tuple[float | None, float | None] = None, None
             if volume is not None:
-                (both,) = see_both_sides(volume, [seed])
-                ways = both_ways(generator, both, options=options), both_ways(volume, both)
-                own, teachers = (each.nanmean() for each in ways)
-                if own.isfinite():
-                    carried = float(own), float(teachers)
-            found.append(result_of(f"seed {seed}", explained, *carried))
-            sheet = sheet if sheet is not None else show(small, explained)
+                with torch.inference_mode():
+                    own, teachers = carry_one(generator, volume, person, options)
+                carried = (own, teachers) if isfinite(own) else carried
+            found.append(Found(person.name, scene.psnr, scene.ssim, scene.gain, *carried))
+            first = first or scene
         facts = {
             "model": judged.name,
             "teacher": None if volume is None else teacher.name if teacher else judged.name,
@@ -76,7 +72,7 @@ def measure_model(
             "branch": options.branch or generator.branch,
             "yaw_rad": YAW,
         }
-        report(found, facts | {"views": views, "side": side}, unfinished, out, sheet, as_json)
+        report(found, facts | {"views": views, "side": side}, unfinished, out, first, as_json)
 
 
 def measure_pictures(
@@ -96,21 +92,15 @@ def measure_pictures(
         small = reduced(pictures, side)
         with tqdm(total=Fitting().steps, unit="step", disable=not sys.stderr.isatty()) as bar:
             explained = explain(small, cameras, half_depth(like), follow=lambda _: bar.update())
-        found = [result_of(images.name, explained, None, None)]
+        scene = Scene(small, explained)
+        found = [Found(images.name, scene.psnr, scene.ssim, scene.gain, None, None)]
         facts = {"images": str(folder), "views": len(images), "side": side}
-        report(found, facts, unfinished, out, show(small, explained), as_json)
+        report(found, facts, unfinished, out, scene, as_json)
 
 
-def result_of(
-    subject: str, explained: Explained, carried: float | None, teachers: float | None
-) -> Found:
-    gain = explained.psnr - explained.psnr_still
-    psnr, ssim, more = (float(values.mean()) for values in (explained.psnr, explained.ssim, gain))
-    return Found(subject, psnr, ssim, more, carried, teachers)
-
-
-def show(pictures: Picture, explained: Explained) -> Picture:
+def show(scene: Scene) -> Picture:
     """Some views, as they are and as the scene shows them, with their distance."""
+    pictures, explained = scene
     chosen = np.linspace(0, len(pictures) - 1, min(SHOWN, len(pictures))).round().astype(int)
     depth = (255 * (1 - explained.depth)).clip(0, 255).astype(np.uint8)
     rows = pictures, explained.pictures, depth[..., None].repeat(3, axis=-1)
@@ -124,7 +114,7 @@ def report(
     facts: dict[str, Any],
     unfinished: Path,
     out: Path,
-    sheet: Picture | None,
+    scene: Scene | None,  # that is shown
     as_json: bool,
 ) -> None:
     picture = out.with_suffix(".png")
@@ -132,17 +122,19 @@ def report(
     known = {
         name: [one[name] for one in subjects if one[name] is not None] for name in Found._fields[1:]
     }
-    means = {name: float(np.mean(values)) for name, values in known.items() if values}
+    means = {f"{name}{len(found)}": fmean(values) for name, values in known.items() if values}
     result = {"nerfgan": __version__, **facts, "mean": means, "subjects": subjects}
     write_json(result, unfinished)
-    if sheet is not None:
-        write_png(sheet, picture)
-    units = {"ssim_mv_fast": ""}
-    lines = [f"{name:22}{value:8.3f} {units.get(name, 'dB')}" for name, value in means.items()]
+    if scene is not None:
+        write_png(show(scene), picture)
+    lines = [
+        f"{name:26}{value:8.3f}{'' if name.startswith('ssim') else ' dB'}"
+        for name, value in means.items()
+    ]
     head = f"{o.counted(len(found), 'subject')}, {facts['views']} views of {facts['side']}²"
     o.print_result(result, "\n".join([head, *lines, f"wrote {out} and {picture}"]), as_json)
 
 
-def followed(seeds: Sequence[int], unit: str) -> Iterator[int]:
-    with tqdm(seeds, unit=unit, disable=not sys.stderr.isatty()) as bar:
+def followed(people: Sequence[Sitter], unit: str) -> Iterator[Sitter]:
+    with tqdm(people, unit=unit, disable=not sys.stderr.isatty()) as bar:
         yield from bar

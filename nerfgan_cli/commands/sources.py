@@ -2,12 +2,13 @@
 
 1,2,8-11        seeds
 a.safetensors   a latent: a file of ours or of numpy, or an inversion's folder
+DIR/frames      latents: all that are in a folder, by name
 0.7*1+0.3*2     a sum about the average subject, of seeds or latents
 """
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,12 +18,12 @@ from torch import Tensor
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.commands.drawing import Known, Truncation, choose_people, take_in
 from nerfgan_cli.commands.parsing import parse_seeds
-from nerfgan_cli.editing.mixing import blend
-from nerfgan_cli.errors import UsageError
+from nerfgan_cli.editing.mixing import blend, together
+from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.drawing import Sitter
-from nerfgan_cli.inversion.extras import has_extras
-from nerfgan_cli.latent_files import read_latent
+from nerfgan_cli.inversion.extras import has_noise
+from nerfgan_cli.latent_files import FORMS, OFFSET, PIVOT, Latent, read_latent
 
 LARGEST_WEIGHT = 10.0
 SEEDS = re.compile(r"\d+(\s*-\s*\d+)?", re.ASCII)
@@ -40,17 +41,20 @@ class Sum:
     seed: int = 0  # of random noise
 
     def codes(self, generator: Generator) -> Tensor:  # [1, L, w_dim]
-        ws = torch.cat([sitter.codes(generator) for _, sitter in self.terms])
-        weights = [weight for weight, _ in self.terms]
-        return blend(ws, weights, generator.latent_space().w_avg)
+        codes = [sitter.codes(generator) for _, sitter in self.terms]
+        average = generator.latent_space().w_avg.expand(1, generator.num_ws, -1)
+        return blend(codes, [weight for weight, _ in self.terms], average)
 
 
 def parse_sitters(option: str, text: str, truncation: Truncation) -> list[Sitter]:
     """The subjects of a comma list."""
     sitters: list[Sitter] = []
     for part in (part.strip() for part in text.split(",")):
+        folder = Path(part).expanduser()
         if SEEDS.fullmatch(part):
             sitters += map(truncation.person, parse_seeds(part))
+        elif part and folder.is_dir() and not (folder / PIVOT).is_file():
+            sitters += [Known(read_latent(path)) for path in list_latents(option, folder)]
         elif Path(part).expanduser().exists() or not re.search(r"[*+]", part):
             sitters.append(_sitter(option, part, truncation))
         else:
@@ -58,6 +62,14 @@ def parse_sitters(option: str, text: str, truncation: Truncation) -> list[Sitter
             names = (f"{weight:+g}*{sitter.name.removeprefix('seed ')}" for weight, sitter in terms)
             sitters.append(Sum("".join(names).removeprefix("+"), terms))
     return sitters
+
+
+def list_latents(option: str, folder: Path) -> list[Path]:
+    """All by name, as of the frames of a video."""
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise InputError(f"{option}: {folder} holds no latents: give {FORMS}.")
+    return found
 
 
 def gather_sitters(
@@ -72,28 +84,33 @@ def gather_sitters(
     return sitters
 
 
-def with_extras(sitters: Iterable[Sitter]) -> list[Known]:
-    """Each latent that comes with noise images or layers of its own, also within sums."""
+def known_among(sitters: Iterable[Sitter]) -> list[Known]:
+    """Each latent that is a file, also within sums."""
     found: dict[int, Known] = {}
     for sitter in sitters:
         for part in [term for _, term in sitter.terms] if isinstance(sitter, Sum) else [sitter]:
-            if isinstance(part, Known) and has_extras(part.latent):
+            if isinstance(part, Known):
                 found[id(part.latent)] = part
     return list(found.values())
 
 
 def take_in_all(sitters: Iterable[Sitter], generator: Generator) -> None:
-    """Noise images and the like of the one latent that has some."""
-    known = with_extras(sitters)
-    if len(known) > 1:
-        typer.echo("several latents have noise or layers of their own: none is drawn", err=True)
-    else:
-        take_in(known, generator)
+    """Noise images of the one latent that has some; says what cannot be taken."""
+    known = known_among(sitters)
+    if sum(has_noise(one.latent) for one in known) > 1:
+        typer.echo("several latents have noise images of their own: none is drawn", err=True)
+        known = [Known(without_noise(one.latent)) for one in known]
+    take_in(known, generator)
+
+
+def without_noise(latent: Latent) -> Latent:
+    kept = {name: tensor for name, tensor in latent.tensors.items() if name == OFFSET}
+    return replace(latent, tensors=kept)
 
 
 @torch.inference_mode()
 def codes_of(sitters: Sequence[Sitter], generator: Generator) -> Tensor:  # [N, L, w_dim]
-    return torch.cat([sitter.codes(generator) for sitter in sitters])
+    return together([sitter.codes(generator) for sitter in sitters])
 
 
 @torch.inference_mode()

@@ -108,7 +108,7 @@ def open_studio(model: str | None, look: Look, batch: str) -> Studio:
     size, options = parse_batch(batch), look.options()
     source = look.open(model)
     require(source, look.what.value, options.branch)
-    return Studio(source, look, options, size or choose_batch(source.generator))
+    return Studio(source, look, options, size or choose_batch(source.generator, options))
 
 
 def notes_file(out: Path) -> Path:

@@ -35,7 +35,12 @@ def command(
     ] = "distill-toyheads",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="RUN", help="Folder of the run; a run is continued."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="RUN",
+            help="Folder of the run; a run is continued. Default: the name of a bundled recipe.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="The same as --set train.seed=N.")
@@ -54,11 +59,24 @@ def command(
     ] = None,
     stage: Annotated[
         int | None,
-        typer.Option(min=1, max=2, metavar="N", help="Of a distillation: --set train.stage=N."),
+        typer.Option(
+            min=1,
+            max=2,
+            metavar="N",
+            help="Of a distillation, one stage alone: --set train.stage=N. The first needs no "
+            "pictures where cameras are spread: --set data.kind=spread.",
+        ),
     ] = None,
     views_per_latent: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="The same as --set teacher.views_per_latent=N."),
+    ] = None,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="2d|3d|hybrid",
+            help="Of a Mimic3D as teacher: --set teacher.branch=NAME.",
+        ),
     ] = None,
     cache_targets: Annotated[
         int | None,
@@ -84,6 +102,7 @@ def command(
         "train.batch_gpu": batch_gpu,
         "train.stage": stage,
         "teacher.views_per_latent": views_per_latent,
+        "teacher.branch": branch,
         "teacher.cache_targets": cache_targets,
     }
     changes = [f"{key}={value}" for key, value in short.items() if value is not None]
@@ -93,7 +112,10 @@ def command(
         rehearse(recipe, resolved, place, json)
         return
     if out is None:
-        raise UsageError("no folder for the run was given: use --out.")
+        if recipe not in bundled():
+            raise UsageError("no folder for the run was given: use --out.")
+        out = Path(recipe)
+        say(f"the run is in {out}: continue it by the same command.")
     if resolved.train.video_frames:
         find_ffmpeg()  # rather now than hours later
     run(resolved, out, place, json)

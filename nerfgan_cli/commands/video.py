@@ -78,9 +78,10 @@ def command(
         models = [model] if side_by_side is None else [model, side_by_side]
         sources = [look.open(name) for name in models]
         generators = [source.generator for source in sources]
-        size = size or min(map(choose_batch, generators))
+        fitted = fit_options(generators, options)
+        size = size or min(map(choose_batch, generators, fitted))
         panels = []
-        for source, own in zip(sources, fit_options(generators, options), strict=True):
+        for source, own in zip(sources, fitted, strict=True):
             require(source, look.what.value, own.branch)
             take_in(people, source.generator)
             preset = look.preset(source.generator)

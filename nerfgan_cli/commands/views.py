@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import typer
 from torch import Tensor
 
+from nerfgan_cli.camera_checks import unlike_lens
 from nerfgan_cli.camera_files import load_cameras, read_cameras
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.commands.options import counted
@@ -39,6 +41,8 @@ def open_views(
         file = cameras[index % len(cameras)] if cameras else beside if beside.is_file() else None
         mask = open_mask(chosen[index], photo, side) if chosen else None
         camera = open_camera(file, photo, generator)
+        if lens := unlike_lens(camera, PRESETS[generator.camera_preset]):
+            typer.echo(f"{file}: {lens}", err=True)
         views.append(View(target, camera, mask, known=file is not None))
     preset = PRESETS[generator.camera_preset]
     if (

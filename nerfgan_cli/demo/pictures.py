@@ -23,6 +23,7 @@ WALK_YAWS = (-25.0, 0.0, 25.0)
 FRAMES_PER_SECOND = 24
 SHAPES = (20, 21, 22, 23)  # rows of the mixing grid
 COLOURS = (30, 31, 32, 33, 34)  # its columns
+LATE_LAYERS = 3  # of the bundled student's, that a column lends: more leave too little of the row
 
 
 def draw_angles(teacher: Drawer, student: Drawer, folder: Path) -> Note:
@@ -68,7 +69,7 @@ def draw_mixtures(drawer: Drawer, folder: Path) -> Note:
     """Rows lend the early layers of a picture, columns the late ones; both are drawn alone too."""
     camera, generator = drawer.cameras([0.0]), drawer.generator
     count = generator.mixing_layers
-    layers = range(count // 2, count)
+    layers = range(count - LATE_LAYERS, count)
     rows, columns = (torch.split(drawer.styles(seeds), 1) for seeds in (SHAPES, COLOURS))
 
     def write(name: str, people: Iterable[Subject], across: int) -> None:

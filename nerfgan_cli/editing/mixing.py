@@ -6,6 +6,7 @@ Which layers a generator can exchange is its own affair: `Generator.mix`.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Of a 256² backbone's 14 layers the first 4, 4 and 6: without pose, a head's shape and the outline
@@ -21,11 +22,18 @@ def layers_of(part: str, count: int) -> range:
     return range(bounds[index], bounds[index + 1])
 
 
+def together(subjects: Sequence[Tensor]) -> Tensor:  # N of [1, L, w_dim] -> [N, L, w_dim]
+    """Codes of several subjects. Whoever has no offset, as some inversions do, has one of 0."""
+    rows = max(codes.shape[1] for codes in subjects)
+    return torch.cat([F.pad(codes, (0, 0, 0, rows - codes.shape[1])) for codes in subjects])
+
+
 def blend(
-    codes: Tensor,  # [N, L, w_dim]
-    weights: Sequence[float],  # N; their sum need not be 1
-    average: Tensor,  # [w_dim], the latent space's
+    subjects: Sequence[Tensor],  # [1, L, w_dim] each
+    weights: Sequence[float],  # their sum need not be 1
+    average: Tensor,  # [1, L, w_dim], the latent space's
 ) -> Tensor:  # [1, L, w_dim]
     """w_avg + Σ aᵢ (wᵢ − w_avg): a weight of 0.5 alone is a truncation of 0.5."""
-    scale = torch.tensor(weights).to(codes)[:, None, None]
-    return average + (scale * (codes - average)).sum(dim=0, keepdim=True)
+    *codes, middle = torch.split(together([*subjects, average]), 1)
+    steps = [weight * (ws - middle) for weight, ws in zip(weights, codes, strict=True)]
+    return middle + torch.stack(steps).sum(dim=0)

@@ -1,34 +1,42 @@
 """Reports side by side, with what was published of the baselines: the tables of both papers.
 
 A column is one protocol: published numbers stand beside ours only where N, data rule and network
-are the same, and ours beside each other only where teacher, correction and resolution are too. The
-data set is told by the label of the row.
+are the same, and ours beside each other only where teacher, correction, resolution, precision,
+seed and cameras are too. The data set is told by the label of the row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
+from zlib import crc32
 
-from nerfgan_cli.evaluation.metric import LOWER
+from nerfgan_cli.evaluation.metric import HIGHER, LOWER
 from nerfgan_cli.evaluation.report import Report
 from nerfgan_cli.evaluation.tables import Row, Table
 from nerfgan_cli.training.recipe_reader import parse_toml
 
 FILE = "published.toml"
 
-DATA = "data_fingerprint"
-CONDITIONS = {  # of a protocol, beside what the name of the number tells; and how they are named
-    "extractor_sha256": "",
-    "network_sha256": "",
-    "estimator_sha256": "",
-    "teacher": "teacher=",
-    "corrected_by": "corrected_by=",
-    "resolution": "resolution=",
-    DATA: "data=",
+CHECKSUMS = ("extractor_sha256", "network_sha256", "estimator_sha256")
+DESCRIPTIONS = ("network_description", "estimator_description")
+OF_PROTOCOL = ("teacher", "corrected_by", "resolution", "machine")
+OF_REPORT = ("precision", "seed")
+UNITS = {  # of published numbers, by the first word of their name
+    "fid": ("", LOWER),
+    "kid": ("", LOWER),
+    "pose": ("rad²", LOWER),
+    "landmarks": ("", LOWER),
+    "identity": ("", HIGHER),
+    "psnr": ("dB", HIGHER),
+    "ssim": ("", HIGHER),
+    "largest": ("", HIGHER),
+    "parameters": ("M", LOWER),
+    "memory": ("GB", LOWER),
 }
 
 
-class Published(NamedTuple):
+class Baseline(NamedTuple):
     """What a paper says of a method."""
 
     method: str
@@ -37,9 +45,9 @@ class Published(NamedTuple):
     values: dict[str, float]
 
 
-def read_published() -> list[Published]:
+def read_published() -> list[Baseline]:
     text = resources.files("nerfgan_cli.evaluation").joinpath(FILE).read_text("utf-8")
-    return [Published(**row) for row in parse_toml(text, FILE)["rows"]]
+    return [Baseline(**row) for row in parse_toml(text, FILE)["rows"]]
 
 
 def summary(report: Report) -> Table:
@@ -59,43 +67,72 @@ def summary(report: Report) -> Table:
     return Table(["metric", "value", "error", "note"], rows + missed)
 
 
-def compare(reports: Sequence[Report], published: Sequence[Published]) -> Table:
+def compare(reports: Sequence[Report], published: Sequence[Baseline]) -> Table:
     """A row for each report, then the published ones."""
     columns: dict[str, str] = {}  # name, and its head
-    firsts: dict[str, dict[str, Any]] = {}  # name, and the protocol of who has it first
+    firsts: dict[tuple[str, str], str] = {}  # name and condition, and the first that had it
     rows = []
     for report in reports:
-        found = {distinct(value, firsts): value for value in report.values}
+        found = {distinct(report, value, firsts): value for value in report.values}
         for name, value in found.items():
             columns.setdefault(name, heading({**value, "name": name}))
         numbers = {name: value["value"] for name, value in found.items()}
         rows.append(([report.name, str(report.facts["data"] or ""), ""], numbers, False))
     for row in published:
         for name in row.values:
-            columns.setdefault(name, name)
+            columns.setdefault(name, published_heading(name))
         rows.append(([row.method, row.data, row.source], row.values, True))
     table = [Row([*labels, *cells(own, columns)], published=grey) for labels, own, grey in rows]
     return Table(["model", "data", "source", *columns.values()], table, labels=3)
 
 
-def distinct(value: dict[str, Any], firsts: dict[str, dict[str, Any]]) -> str:
+def distinct(report: Report, value: dict[str, Any], firsts: dict[tuple[str, str], str]) -> str:
     """The name of a number; if another protocol has it already, with what differs."""
-    protocol, name = value["protocol"], str(value["name"])
-    first = firsts.setdefault(name, protocol)
-    for condition, mark in CONDITIONS.items():
-        found, other = protocol.get(condition), first.get(condition)
-        # Under "teacher" some keep the teacher's own number: nothing depends on it.
-        means = isinstance(found, float) or isinstance(other, float)
-        told = condition == DATA and protocol.get("data") != first.get("data")  # by the row's label
-        if found != other and not means and not told:
-            name += f"@{mark}{str(found or 'unknown')[:8]}"
+    own = name = str(value["name"])
+    for condition, mark, found in conditions(report, value["protocol"]):
+        if firsts.setdefault((own, condition), found) != found:
+            name += f"@{mark}{found}"
     return name
+
+
+def conditions(
+    report: Report, protocol: dict[str, Any]
+) -> Iterator[tuple[str, str, str]]:  # what, how that is written in a name, and its value
+    """What a number depends on beside what its name tells, as far as it is known."""
+    facts, label = report.facts, report.facts.get("data")
+    for key in CHECKSUMS:
+        if key in protocol:
+            yield key, "", str(protocol[key])[:8]
+    for key in DESCRIPTIONS:
+        if key in protocol:
+            yield key, "described=", f"{crc32(str(protocol[key]).encode()):08x}"
+    for key in OF_PROTOCOL:
+        # Under "teacher" some keep the teacher's own number: nothing depends on it.
+        if key in protocol and not isinstance(protocol[key], float):
+            yield key, f"{key}=", str(protocol[key])
+    for key in OF_REPORT:
+        if facts.get(key) is not None and "images" not in facts:
+            yield key, f"{key}=", str(facts[key])
+    cameras = protocol.get("cameras")
+    if cameras is not None and "images" not in facts:
+        yield "cameras", "cameras=", "of the data" if cameras == f"of {label}" else str(cameras)
+    if "data_fingerprint" in protocol:
+        yield f"data {label}", "data=", str(protocol["data_fingerprint"])[:8]
 
 
 def heading(value: dict[str, Any]) -> str:
     arrow = "↓" if value["better"] == LOWER else "↑"
     unit = f" {value['unit']}" if value["unit"] else ""
     return f"{value['name']}{unit} {arrow}"
+
+
+def published_heading(name: str) -> str:
+    word = re.match("[a-z]*", name)
+    assert word is not None
+    if word.group() not in UNITS:
+        return name
+    unit, better = UNITS[word.group()]
+    return heading({"name": name, "unit": unit, "better": better})
 
 
 def cells(found: Mapping[str, float], columns: Iterable[str]) -> list[str]:

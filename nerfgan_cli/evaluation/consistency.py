@@ -1,31 +1,33 @@
 """View consistency (metrics.md 8).
 
-    views      one view carried over to another along the teacher's depth (`warped_psnr.py`)
-    multiview  how well one scene explains thirty views, by the compact field of `reconstruction`
+    warped_psnr  one view carried over to another along the teacher's depth (`metrics/warped_psnr`)
+    psnr_mv      how well one scene explains thirty views, by the compact field of `reconstruction`
 
-Values of `multiview` end in _fast: they are no PSNR_mv and SSIM_mv, whose scenes NeuS makes in
-hours (`nerfgan consistency --export` writes what it needs). psnr_mv_gain is by how much the scene
-explains the views better than one still picture does: a head that never turns is a flat card, and
-only this number tells.
+Values of `psnr_mv` have _fast in their names: they are no PSNR_mv and SSIM_mv, whose scenes NeuS
+makes in hours (`nerfgan consistency --export` writes what it needs). psnr_mv_gain is by how much
+the scene explains the views better than one still picture does: a head that never turns is a flat
+card, and only this number tells.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import degrees
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nerfgan_cli.checkpoints.checksum import space_checksum, weights_checksum
 from nerfgan_cli.errors import InputError
-from nerfgan_cli.evaluation.features import generator_facts
-from nerfgan_cli.evaluation.metric import HIGHER, Metric, Setting, Value
+from nerfgan_cli.evaluation.features import network_facts
+from nerfgan_cli.evaluation.looks import Array
+from nerfgan_cli.evaluation.metric import HIGHER, Metric, Setting, Value, mean_value
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
-from nerfgan_cli.evaluation.samples import SEEDS_APART, available, gather, own_share
-from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.generators.drawing import Person, choose_batch
-from nerfgan_cli.metrics.warped_psnr import TOLERANCE, YAW, both_ways, see_both_sides
-from nerfgan_cli.reconstruction.fit import Fitting, explain
+from nerfgan_cli.evaluation.samples import SEEDS_APART, Indices, available, gather, own_share
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
+from nerfgan_cli.generators.drawing import Person, Sitter, choose_batch
+from nerfgan_cli.media import Picture
+from nerfgan_cli.metrics.warped_psnr import TOLERANCE, YAW, both_ways, see_both_sides, see_codes
+from nerfgan_cli.reconstruction.fit import Explained, Fitting, explain
 from nerfgan_cli.reconstruction.sweep import VIEWS, draw_sweep, half_depth, reduced, sweep
 from nerfgan_cli.reconstruction.sweep import YAW as SWEEP_YAW
 from nerfgan_cli.training.distributed import World
@@ -34,11 +36,59 @@ QUICK_PAIRS, PAIRS = 64, 1000  # subjects of a bare evaluation, and the most
 QUICK_SUBJECTS, SUBJECTS = 3, 50  # the protocol of PSNR_mv has 50
 SIDE = 64  # pixels of the views, for a scene in seconds
 
-Array = NDArray[np.float64]
+
+class Scene(NamedTuple):
+    """A subject's views, and the scene that explains them."""
+
+    views: Picture  # [N, S, S, 3]
+    explained: Explained
+
+    @property
+    def psnr(self) -> float:
+        """In dB, as the others: means over the views."""
+        return float(self.explained.psnr.mean())
+
+    @property
+    def ssim(self) -> float:
+        return float(self.explained.ssim.mean())
+
+    @property
+    def gain(self) -> float:
+        """By how much better than the best still picture."""
+        return float((self.explained.psnr - self.explained.psnr_still).mean())
 
 
-class Views:
-    name = "views"
+def make_scene(
+    generator: Generator, person: Sitter, views: int, side: int, options: DrawOptions, batch: int
+) -> Scene:
+    """Of views side by side, reduced to a side."""
+    cameras = sweep(generator.camera_preset, views)
+    pictures = np.stack(list(draw_sweep(generator, person, cameras, batch, options)))
+    small = reduced(pictures, side)
+    return Scene(small, explain(small, cameras, half_depth(generator.camera_preset)))
+
+
+def carry(
+    generator: Generator, teacher: Generator, seeds: Sequence[int], batch: int, options: DrawOptions
+) -> Iterator[Array]:  # [B, 2], dB: the generator's, the teacher's own
+    """Between two sides along the teacher's depth, mean of both ways; NaN without common points."""
+    for some in see_both_sides(teacher, seeds, batch=batch):
+        ways = both_ways(generator, some, options=options), both_ways(teacher, some)
+        yield np.stack([each.double().nanmean(dim=1).cpu().numpy() for each in ways], axis=1)
+
+
+def carry_one(
+    generator: Generator, teacher: Generator, person: Sitter, options: DrawOptions
+) -> tuple[float, float]:
+    """The same of somebody, whom each draws from the codes that it understands."""
+    seen = see_codes(teacher, person.codes(teacher))
+    own = both_ways(generator, seen._replace(ws=person.codes(generator)), options=options)
+    first, second = (ways.double().nanmean() for ways in (own, both_ways(teacher, seen)))
+    return float(first), float(second)
+
+
+class WarpedPsnr:
+    name = "warped_psnr"
 
     def obstacle(self, setting: Setting) -> str | None:
         generator, teacher = setting.generator, _teacher(setting)
@@ -57,9 +107,7 @@ class Views:
         assert generator is not None
         assert teacher is not None
         count = min(available(setting, QUICK_PAIRS), PAIRS)
-        own = own_share(setting.world, count)
-        found = self._pairs(setting, generator, teacher, own)
-        both = gather(setting.world, own, found)
+        both = _pairs(setting, generator, teacher, count)
         values = both[np.isfinite(both).all(axis=1)]
         if not len(values):
             raise InputError(
@@ -73,25 +121,33 @@ class Views:
             "teacher": f"{weights_checksum(teacher):08x}",
             "teachers_own": float(values[:, 1].mean()),
         }
-        return [_mean(f"warped_psnr{count}", values[:, 0], "dB", protocol)]
+        return [mean_value(f"warped_psnr{count}", values[:, 0], "dB", HIGHER, protocol)]
 
-    def _pairs(
-        self, setting: Setting, generator: Generator, teacher: Generator, own: NDArray[np.int64]
-    ) -> Array:  # [N, 2]: the generator's and the teacher's own
-        rows = []
-        seeds = [setting.seed * SEEDS_APART + int(index) for index in own]
-        batch = setting.batch or choose_batch(teacher)
-        for some in see_both_sides(teacher, seeds, batch=batch):
-            networks = (generator, teacher)
-            ways = [both_ways(each, some).mean(dim=1).cpu().numpy() for each in networks]
-            rows.append(np.stack(ways, axis=1).astype(np.float64))
-            done = sum(map(len, rows))
-            setting.progress("pairs of views", min(done * setting.world.size, len(own)), len(own))
-        return np.concatenate(rows) if rows else np.empty((0, 2))
+
+def _pairs(setting: Setting, generator: Generator, teacher: Generator, count: int) -> Array:
+    """See `carry`; what was carried is kept."""
+    facts = network_facts(setting, generator, setting.options) | {
+        "teacher": network_facts(setting, teacher, DEFAULT_OPTIONS),
+        "sides": [YAW, TOLERANCE],
+    }
+    batch = setting.batch or choose_batch(teacher)
+
+    def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
+        for some in work:
+            found = carry(generator, teacher, _seeds(setting, some.indices), batch, setting.options)
+            yield {"warped": np.concatenate(list(found)).astype(np.float32)}
+
+    folders = {"warped": folder_of(setting.cache, "warped", facts)}
+    what = f"pairs of views of {setting.name}"
+    tables = fill(
+        setting.world, folders, count, make, lambda done: setting.progress(what, done, count)
+    )
+    rows: Array = tables["warped"].all().astype(np.float64)
+    return rows
 
 
 class Multiview:
-    name = "multiview"
+    name = "psnr_mv"
 
     def obstacle(self, setting: Setting) -> str | None:
         if setting.generator is None:
@@ -105,11 +161,12 @@ class Multiview:
         generator = setting.generator
         assert generator is not None
         count = min(available(setting, QUICK_SUBJECTS), SUBJECTS)
-        own = own_share(setting.world, count)
-        rows = []
-        for done, index in enumerate(own):
-            setting.progress("scenes of thirty views", done * setting.world.size, count)
-            rows.append(_subject(setting, generator, int(index)))
+        facts = network_facts(setting, generator, setting.options)
+        own, rows = own_share(setting.world, count), []
+        with setting.world.alike():
+            for done, index in enumerate(own):
+                setting.progress("scenes of thirty views", done * setting.world.size, count)
+                rows.append(_subject(setting, generator, facts, int(index)))
         setting.progress("scenes of thirty views", count, count)
         found = gather(setting.world, own, np.array(rows, dtype=np.float64).reshape(-1, 3))
         protocol: dict[str, object] = {
@@ -118,38 +175,37 @@ class Multiview:
             "yaw_rad": SWEEP_YAW,
             "side": min(SIDE, generator.img_resolution),
             "field": asdict(Fitting()),
-            "psnr_still": float(found[:, 2].mean()),
         }
+        names = ("psnr_mv_fast", "dB"), ("ssim_mv_fast", ""), ("psnr_mv_gain", "dB")
         return [
-            _mean(f"psnr_mv_fast{count}", found[:, 0], "dB", protocol),
-            _mean(f"ssim_mv_fast{count}", found[:, 1], "", protocol),
-            _mean(f"psnr_mv_gain{count}", found[:, 0] - found[:, 2], "dB", protocol),
+            mean_value(f"{name}{count}", numbers, unit, HIGHER, protocol)
+            for (name, unit), numbers in zip(names, found.T, strict=True)
         ]
 
 
-def _subject(setting: Setting, generator: Generator, index: int) -> Array:  # [3]
-    """PSNR and SSIM of its scene, PSNR of its best still picture; means over the views."""
-    facts = generator_facts(setting, generator, frontal=True) | {
-        "subject": index,
-        "views": [VIEWS, SWEEP_YAW, SIDE],
-        "field": asdict(Fitting()),
-    }
+def _subject(
+    setting: Setting, generator: Generator, facts: Mapping[str, object], index: int
+) -> Array:  # [3]: PSNR, SSIM, gain
+    """Each is kept by itself: a scene takes long."""
+    about = {"subject": index, "views": [VIEWS, SWEEP_YAW, SIDE], "field": asdict(Fitting())}
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         for _ in work:
-            cameras = sweep(generator.camera_preset)
-            person = Person(setting.seed * SEEDS_APART + index)
+            (seed,) = _seeds(setting, np.array([index]))
             batch = setting.batch or choose_batch(generator)
-            pictures = np.stack(list(draw_sweep(generator, person, cameras, batch)))
-            found = explain(reduced(pictures, SIDE), cameras, half_depth(generator.camera_preset))
-            numbers = [found.psnr.mean(), found.ssim.mean(), found.psnr_still.mean()]
-            yield {"multiview": np.array([numbers], dtype=np.float32)}
+            scene = make_scene(generator, Person(seed), VIEWS, SIDE, setting.options, batch)
+            numbers = [scene.psnr, scene.ssim, scene.gain]
+            yield {"scene": np.array([numbers], dtype=np.float32)}
 
-    folders = {"multiview": folder_of(setting.cache, "multiview", facts)}
+    folders = {"scene": folder_of(setting.cache, "scene", {**facts, **about})}
     alone = World(setting.device)  # each process has subjects of its own
-    table = fill(alone, folders, 1, make, lambda done: None)["multiview"]
+    table = fill(alone, folders, 1, make, lambda done: None)["scene"]
     numbers: Array = table.all()[0].astype(np.float64)
     return numbers
+
+
+def _seeds(setting: Setting, indices: Indices) -> list[int]:
+    return [setting.seed * SEEDS_APART + int(index) for index in indices]
 
 
 def _teacher(setting: Setting) -> Generator | None:
@@ -158,9 +214,4 @@ def _teacher(setting: Setting) -> Generator | None:
     return setting.teacher or (setting.generator if own else None)
 
 
-def _mean(name: str, numbers: Array, unit: str, protocol: dict[str, object]) -> Value:
-    error = float(numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else None
-    return Value(name, float(numbers.mean()), error, unit, HIGHER, protocol)
-
-
-CONSISTENCY: list[Metric] = [Views(), Multiview()]
+CONSISTENCY: list[Metric] = [WarpedPsnr(), Multiview()]

@@ -1,38 +1,56 @@
 """How identity fades as a head turns: cosine to the front over yaw and over pitch (figure 3).
 
 Yaw is the camera's, with pitch 0, and the other way round. Points are means over heads with their
-standard errors. The metric's numbers are those of the farthest angles; their protocols hold the
-curves, from which the figure and a table of its points are made.
+standard errors. The metric's numbers are those of the farthest angles, a head's from both sides
+taken together; their protocols hold the curves, from which the figure and a table of its points are
+made.
 """
 
 import csv
-from collections.abc import Sequence
-from math import sqrt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.chart import Axes, Line, line_chart
+from nerfgan_cli.chart import COLOURS, Axes, Line, line_chart
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.evaluation.faces import find_face_obstacle, open_reader
-from nerfgan_cli.evaluation.looks import IDENTITY, FaceReader, standard_error
+from nerfgan_cli.evaluation.looks import IDENTITY, Array, FaceReader, standard_error
 from nerfgan_cli.evaluation.metric import HIGHER, Setting, Value
-from nerfgan_cli.evaluation.samples import available, short
-from nerfgan_cli.evaluation.sittings import Sitting, look_at_heads, of_teacher
+from nerfgan_cli.evaluation.samples import available, drawn_with, short
+from nerfgan_cli.evaluation.sittings import (
+    Sitting,
+    conditioning,
+    look_at_heads,
+    mark,
+    of_teacher,
+)
 from nerfgan_cli.files import replacing
-from nerfgan_cli.media import write_png
+from nerfgan_cli.media import Picture, write_png
 from nerfgan_cli.metrics.identity import cosines
 
 # The paper's figure has no numbers on its axes; these are metrics.md 5's.
 YAWS = tuple(round(0.1 * step, 2) for step in range(-5, 6))  # radians
 PITCHES = tuple(round(0.05 * step, 2) for step in range(-6, 7))
 HEADS, QUICK = 200, 12  # at most, and of a bare evaluation
-NAME = "curves"
+NAME = "identity_curves"
 CSV = "identity.csv"
 COLUMNS = ("model", "axis", "radians", "cosine", "error", "heads", "network")
 
-# Of an axis: rows of angle, mean cosine, its standard error, heads found from there and the front.
-Curves: TypeAlias = dict[str, list[list[float]]]
+# Angle, mean cosine, its standard error (None of a single head), heads found from there and front.
+Point: TypeAlias = list[Any]
+
+
+class Curve(NamedTuple):
+    """Of one model over one axis."""
+
+    model: str
+    axis: str
+    network: str
+    heads: int
+    points: list[Point]
 
 
 class IdentityCurves:
@@ -46,34 +64,42 @@ class IdentityCurves:
         return find_face_obstacle(setting, IDENTITY)
 
     def measure(self, setting: Setting) -> list[Value]:
-        reader, heads = open_reader(setting), min(available(setting, QUICK), HEADS)
-        curves = identity_curves(setting, reader, heads)
-        teacher = None
+        with setting.world.alike():
+            reader = open_reader(setting).only(IDENTITY)
+        heads = min(available(setting, QUICK), HEADS)
+        faded = cosines_to_front(setting, reader, heads)
+        theirs = None
         if setting.teacher is not None:
-            teacher = identity_curves(of_teacher(setting), reader, heads)
+            theirs = cosines_to_front(of_teacher(setting), reader, heads)
         source = reader.sources[IDENTITY]
         values = []
-        for axis, points in curves.items():
+        for axis, found in faded.items():
             protocol: dict[str, object] = {
                 "heads": heads,
-                "network": source.name,
-                "network_sha256": source.sha256,
-                "conditioning": "frontal",
-                "truncation": 1.0,
-                "noise": "const",
+                **source.told("network"),
+                **drawn_with(conditioning(setting)),
                 "axis": axis,
-                "curve": points,
+                "curve": points_of(found),
             }
-            if teacher is not None:
-                protocol["teacher"] = teacher[axis]
-            first, last = points[0], points[-1]
-            mean, error = (first[1] + last[1]) / 2, sqrt(first[2] ** 2 + last[2] ** 2) / 2
-            name = f"identity_{axis}{last[0]:g}_{short(heads)}:{source.name}"
+            if theirs is not None:
+                protocol["teacher"] = points_of(theirs[axis])
+            first, last = min(found), max(found)
+            ends = (found[first] + found[last]) / 2
+            ends = ends[np.isfinite(ends)]
+            if not len(ends):
+                raise InputError(
+                    f"of {heads} heads no face was found from both {axis} {first:g} and {last:g} "
+                    "rad: evaluate more heads with --num, or take another pack."
+                )
+            name = f"identity_{axis}{last:g}_{short(heads)}{mark(setting)}:{source.name}"
+            mean, error = float(ends.mean()), standard_error(ends)
             values.append(Value(name, mean, error, "", HIGHER, protocol))
         return values
 
 
-def identity_curves(setting: Setting, reader: FaceReader, heads: int) -> Curves:
+def cosines_to_front(
+    setting: Setting, reader: FaceReader, heads: int
+) -> dict[str, dict[float, Array]]:  # by axis and angle, of each head; NaN where none was found
     assert setting.generator is not None
     preset = PRESETS[setting.generator.camera_preset]
     views = [(yaw, 0.0) for yaw in YAWS] + [(0.0, pitch) for pitch in PITCHES if pitch]
@@ -81,7 +107,7 @@ def identity_curves(setting: Setting, reader: FaceReader, heads: int) -> Curves:
     sitting = Sitting(f"yaw {YAWS}, pitch {PITCHES}", lambda some: cameras)
     looks = look_at_heads(setting, reader, sitting, heads)
     front = looks[views.index((0.0, 0.0))]
-    points = {}
+    fronts: dict[tuple[float, float], Array] = {}
     for view, look in zip(views, looks, strict=True):
         both = look.found & front.found
         if not both.any():
@@ -89,35 +115,71 @@ def identity_curves(setting: Setting, reader: FaceReader, heads: int) -> Curves:
                 f"no face was found in {heads} heads from yaw {view[0]:g} and pitch {view[1]:g} "
                 "rad: evaluate more heads with --num, or take another pack."
             )
-        found = cosines(look.codes[both], front.codes[both])
-        points[view] = [float(found.mean()), standard_error(found) or 0.0, float(len(found))]
+        fronts[view] = np.full(heads, np.nan)
+        fronts[view][both] = cosines(look.codes[both], front.codes[both])
     return {
-        "yaw": [[yaw, *points[yaw, 0.0]] for yaw in YAWS],
-        "pitch": [[pitch, *points[0.0, pitch]] for pitch in PITCHES],
+        "yaw": {yaw: fronts[yaw, 0.0] for yaw in YAWS},
+        "pitch": {pitch: fronts[0.0, pitch] for pitch in PITCHES},
     }
 
 
-def write_identity(setting: Setting, values: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
-    """Figure 3 of who is judged and of its teacher, and its points: entry of `table.FIGURES`."""
-    protocols = [value["protocol"] for value in values if value["metric"] == NAME]
-    rows: list[tuple[object, ...]] = [COLUMNS]
+def points_of(curve: Mapping[float, Array]) -> list[Point]:
+    points: list[Point] = []
+    for angle, each in sorted(curve.items()):
+        found = each[np.isfinite(each)]
+        points.append([angle, float(found.mean()), standard_error(found), len(found)])
+    return points
+
+
+def write_identity(
+    values: Mapping[str, Sequence[dict[str, Any]]],  # of reports, by who was judged
+    folder: Path,
+) -> list[Path]:
+    """Figure 3 of all, and its points: entry of `table.FIGURES`."""
+    curves = list(_curves_of(values))
     written = []
-    for protocol in protocols:
-        axis, network, heads = (protocol[key] for key in ("axis", "network", "heads"))
-        curves = {setting.name: protocol["curve"]}
-        if "teacher" in protocol:
-            curves["teacher"] = protocol["teacher"]
-        lines = []
-        for name, points in curves.items():
-            rows += [(name, axis, *point, network) for point in points]
-            places = [(angle, cosine) for angle, cosine, _, _ in points]
-            lines.append(Line(name, places, bars=[error for _, _, error, _ in points]))
-        title = f"Identity as from the front over {axis} ({network}, {heads} heads)"
-        axes = Axes(f"{axis} of the camera, rad", "cosine")
+    for axis in dict.fromkeys(curve.axis for curve in curves):
         written.append(folder / f"identity_{axis}.png")
-        write_png(line_chart(title, axes, lines), written[-1])
+        write_png(_chart([curve for curve in curves if curve.axis == axis]), written[-1])
     if written:
         written.append(folder / CSV)
         with replacing(written[-1]) as unfinished, unfinished.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
+            rows = ((c.model, c.axis, *point, c.network) for c in curves for point in c.points)
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     return written
+
+
+def _curves_of(values: Mapping[str, Sequence[dict[str, Any]]]) -> Iterator[Curve]:
+    """Of each model; then of their teachers, but for those that are among the models."""
+    own: list[Curve] = []
+    teachers: list[Curve] = []
+    for model, told in values.items():
+        for protocol in (value["protocol"] for value in told if value["metric"] == NAME):
+            axis, network, heads = (protocol[key] for key in ("axis", "network", "heads"))
+            own.append(Curve(model, axis, network, heads, protocol["curve"]))
+            if "teacher" in protocol:
+                name = "teacher" if len(values) == 1 else f"teacher of {model}"
+                teachers.append(own[-1]._replace(model=name, points=protocol["teacher"]))
+    yield from own
+    seen = [curve.points for curve in own]
+    for curve in teachers:
+        if curve.points not in seen:
+            seen.append(curve.points)
+            yield curve
+
+
+def _chart(curves: Sequence[Curve]) -> Picture:
+    """Of those that are comparable with the first, as many as it has colours for."""
+    axis, network, heads = curves[0].axis, curves[0].network, curves[0].heads
+    alike = [curve for curve in curves if (curve.network, curve.heads) == (network, heads)]
+    lines = [
+        Line(model, [(angle, cosine) for angle, cosine, *_ in points], bars=_bars(points))
+        for model, *_, points in alike[: len(COLOURS)]
+    ]
+    title = f"Identity as from the front over {axis} ({network}, {heads} heads)"
+    return line_chart(title, Axes(f"{axis} of the camera, rad", "cosine"), lines)
+
+
+def _bars(points: Iterable[Point]) -> list[float]:
+    """None is drawn where the error is not known."""
+    return [error or 0.0 for _, _, error, _ in points]

@@ -7,6 +7,9 @@
 
 Pictures of the data are those stored: nothing is mirrored. "_full" in a name says that all of them
 were looked at; without --num, when a bare evaluation has to be quick, some are.
+
+Noise images, and depths along a ray within their bins, are drawn anew for each picture, as EG3D's
+program does; elsewhere in nerfgan they are the constant ones.
 """
 
 from collections.abc import Callable
@@ -25,7 +28,9 @@ from nerfgan_cli.evaluation.samples import (
     Indices,
     available,
     cameras_name,
+    drawn_with,
     heeds_conditioning,
+    noise_mode,
     short,
 )
 from nerfgan_cli.metrics.fid import frechet_distance
@@ -35,13 +40,16 @@ QUICK = 500  # pictures of a bare evaluation, generated
 QUICK_REAL = 2000
 TOYHEADS_SHARE = 2  # ToyHeads go on for ever: so many real ones for each that is generated
 LEAST = 2
+SAME = 1e-6  # a distance of statistics that rounding alone tells apart
+UNHEEDED = "none: this mapping network does not look at cameras"
+AS_FID = "the same as fid, since this mapping network does not look at cameras"
 
 Compared = tuple[float, float | None, dict[str, Any]]  # value, standard error, more protocol
 
 
 @dataclass(frozen=True)
 class FeatureDistance:
-    """One of the three."""
+    """FID, FID3D or KID."""
 
     name: str
     compare: Callable[[Features, Features, int], Compared]  # real, generated, seed
@@ -78,6 +86,8 @@ class FeatureDistance:
             value, error, more = self.compare(theirs, ours, setting.seed)
             name = f"{self.name}{short(count)}{'_full' * full}:{extractor.name}"
             protocol = self._protocol(setting, extractor, count, real_count) | more
+            if self.frontal and protocol["conditioning"] == UNHEEDED:
+                protocol["note"] = "; ".join(filter(None, [AS_FID, protocol["note"]]))
             values.append(Value(name, value, error, "", LOWER, protocol))
         return values
 
@@ -96,29 +106,29 @@ class FeatureDistance:
         }
         if setting.generator is None:
             return facts
-        return facts | {
-            "conditioning": self._conditioning(setting),
-            "truncation": 1.0,
-            "noise": "const",
-        }
+        noise = {"noise": noise_mode(setting.generator)}
+        return facts | drawn_with(self._conditioning(setting)) | noise
 
     def _conditioning(self, setting: Setting) -> str:
         assert setting.generator is not None
         if not heeds_conditioning(setting.generator):
-            return "none: this mapping network does not look at cameras"
+            return UNHEEDED
         return "frontal" if self.frontal else "the camera of the picture"
 
 
 def compare_moments(real: Features, drawn: Features, seed: int) -> Compared:
     first, second = real.statistics(), drawn.statistics()
     dims, least = len(first.mean), min(real.table.count, drawn.table.count)
-    notes: dict[str, Any] = {"features": dims}
+    value = frechet_distance(first, second)
+    notes = []
     if least <= dims:
-        notes["note"] = (
+        notes.append(
             f"{least} pictures for {dims} features: the covariance is singular and the value for "
             "tracking only"
         )
-    return frechet_distance(first, second), None, notes
+    if value < SAME:
+        notes.append("both sets have the same mean and covariance")
+    return value, None, {"features": dims, "note": "; ".join(notes)}
 
 
 def compare_kernels(real: Features, drawn: Features, seed: int) -> Compared:
@@ -126,14 +136,12 @@ def compare_kernels(real: Features, drawn: Features, seed: int) -> Compared:
     value, error = kid_with_error(
         first.__getitem__, first.count, second.__getitem__, second.count, seed
     )
-    notes: dict[str, Any] = {
-        "subsets": SUBSETS,
-        "subset_size": min(first.count, second.count, SUBSET_SIZE),
-        "kernel": "(x·y/d + 1)³",
-    }
+    size = min(first.count, second.count, SUBSET_SIZE)
+    note = f"mean of {SUBSETS} subsets of {size}"
     if value < 0:
-        notes["note"] = "unbiased, so it may be negative where the two sets are alike"
-    return value, error, notes
+        note += ", unbiased, so it may be negative where the two sets are alike"
+    facts = {"subsets": SUBSETS, "subset_size": size, "kernel": "(x·y/d + 1)³", "note": note}
+    return value, error, facts
 
 
 def choose_reals(setting: Setting, count: int) -> tuple[Indices, bool]:

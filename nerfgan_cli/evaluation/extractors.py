@@ -15,25 +15,24 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nerfgan_cli.checkpoints.conversion import sha256_of
 from nerfgan_cli.checkpoints.format import load_network
 from nerfgan_cli.checkpoints.measuring import IMAGENET, INCEPTION
-from nerfgan_cli.checkpoints.published import Published, find, find_or_fetch
-from nerfgan_cli.checkpoints.zoo import find_model, weights_folder
-from nerfgan_cli.errors import UsageError, WeightsError
+from nerfgan_cli.checkpoints.published import Published, find, find_or_fetch, how_to_get
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
+from nerfgan_cli.checkpoints.zoo import DISCRIMINATOR, find_model
+from nerfgan_cli.data.toyheads.dataset import ToyHeads
+from nerfgan_cli.errors import InputError, UsageError, WeightsError
 from nerfgan_cli.evaluation.metric import MissingWeights, Setting
-from nerfgan_cli.inversion.distances import BUNDLED_DISCRIMINATOR, is_of_toyheads
 from nerfgan_cli.losses.imagenet import read_tensors
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
 from nerfgan_cli.ops.resize import resize
 
 IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-EXCEPT = "--extractor discriminator needs no download for models of ToyHeads"
+EXCEPT = "take --extractor discriminator, which needs no download for models of ToyHeads"
 
 
 class Extractor(NamedTuple):
@@ -43,9 +42,9 @@ class Extractor(NamedTuple):
     device: torch.device
 
     @torch.inference_mode()
-    def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:  # [B, H, W, 3]
-        pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
-        return self.network(pixels).float().cpu().numpy()
+    def __call__(self, pictures: Tensor) -> Tensor:  # uint8 [B, H, W, 3] -> float32 [B, D]
+        """On its device; nobody waits for it."""
+        return self.network(pictures.to(self.device).permute(0, 3, 1, 2)).float()
 
 
 def name_of(network: str, checksum: str, published: Published) -> str:
@@ -131,21 +130,20 @@ def _inception_file(setting: Setting) -> Path | None:
 
 
 def _squeezenet_file(setting: Setting) -> Path | None:
-    return setting.networks.backbone or find(IMAGENET["squeeze"])
+    return setting.networks.squeezenet or find(IMAGENET["squeeze"])
 
 
 def _discriminator_file(setting: Setting) -> Path | None:
     if setting.networks.discriminator is not None:
         return find_model(setting.networks.discriminator)
     known = setting.generator is not None and is_of_toyheads(setting.generator)
-    of_toyheads = setting.data is not None and setting.data.name == "toyheads"
-    return find_model(BUNDLED_DISCRIMINATOR) if known or of_toyheads else None
+    return find_model(DISCRIMINATOR) if known or isinstance(setting.data, ToyHeads) else None
 
 
 EXTRACTORS = {
     "inception": Kind("--inception", _inception_file, INCEPTION, open_inception),
     "discriminator": Kind("--discriminator", _discriminator_file, None, open_discriminator),
-    "squeezenet": Kind("--backbone", _squeezenet_file, IMAGENET["squeeze"], open_squeezenet),
+    "squeezenet": Kind("--squeezenet", _squeezenet_file, IMAGENET["squeeze"], open_squeezenet),
 }
 
 
@@ -163,8 +161,11 @@ def find_obstacle(setting: Setting) -> str | None:
         kind = EXTRACTORS.get(name)
         if kind is None:
             raise UsageError(f"unknown extractor {name!r}: use one of {', '.join(EXTRACTORS)}.")
-        if kind.file(setting) is None and kind.published is None:
+        file = kind.file(setting)
+        if file is None and kind.published is None:
             return f"no {name} is known for this model: give one with {kind.option}"
+        if file is not None and not file.is_file():
+            raise InputError(f"there is no file {file}: check the path of {kind.option}.")
     return None if choose_extractors(setting) else missing_inception()
 
 
@@ -180,23 +181,25 @@ def find_omission(setting: Setting) -> str | None:
 def missing_inception() -> MissingWeights:
     return MissingWeights(
         "it needs the Inception network of 2015 (95.6 MB, Apache-2.0), which is not installed: "
-        f"fetch it with nerfgan weights get inception, put {INCEPTION.name} (SHA-256 "
-        f"{INCEPTION.sha256[:8]}…) into {weights_folder()}, or give --inception FILE"
+        + how_to_get(INCEPTION, "inception", "--inception")
     )
 
 
 def open_extractors(setting: Setting) -> list[Extractor]:
-    """Ready to be used; the first process fetches what is missing, the others wait."""
-    return [open_extractor(name, setting) for name in choose_extractors(setting)]
-
-
-def open_extractor(name: str, setting: Setting) -> Extractor:
-    kind = EXTRACTORS[name]
-    file = kind.file(setting)
-    if file is None:
-        assert kind.published is not None  # else `find_obstacle` has told
+    """Ready to be used; the first process fetches what is missing, while the others wait."""
+    kinds = [EXTRACTORS[name] for name in choose_extractors(setting)]
+    with setting.world.alike():
         if setting.world.first:
-            find_or_fetch(kind.published, EXCEPT)
-        setting.world.gather(None)
-        file = find_or_fetch(kind.published, EXCEPT)
-    return kind.open(file, setting.device)
+            for kind in kinds:
+                find_file(kind, setting)
+    with setting.world.alike():
+        return [kind.open(find_file(kind, setting), setting.device) for kind in kinds]
+
+
+def find_file(kind: Kind, setting: Setting) -> Path:
+    """Fetched, if it is published and not here."""
+    file = kind.file(setting)
+    if file is not None:
+        return file
+    assert kind.published is not None  # else `find_obstacle` has told
+    return find_or_fetch(kind.published, EXCEPT)

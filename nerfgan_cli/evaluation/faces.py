@@ -6,13 +6,15 @@ ONNX networks that a user names for one of the three.
 
 from functools import lru_cache
 
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
+from nerfgan_cli.data.toyheads.dataset import ToyHeads
 from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.evaluation.looks import FaceReader
 from nerfgan_cli.evaluation.metric import LOWER, MissingWeights, Networks, Setting, Value
 from nerfgan_cli.evaluation.pack_faces import PackFaces, pack_folder
 from nerfgan_cli.evaluation.toy_faces import open_toy_faces
-from nerfgan_cli.faces.detector import LICENCE, PACKS
-from nerfgan_cli.inversion.distances import is_of_toyheads
+from nerfgan_cli.faces.detector import LICENCE
+from nerfgan_cli.faces.packs import ADDRESS
 
 FACES = "ffhq"  # the cameras of faces
 
@@ -27,9 +29,9 @@ def find_face_obstacle(setting: Setting, what: str) -> str | None:
     folder = pack_folder(networks.pack)
     if not folder.is_dir():
         return MissingWeights(
-            f"the InsightFace pack {folder.name} is not here: unpack {PACKS}/{folder.name}.zip "
-            f"into {folder} ({LICENCE}), or give another with --pack; of ToyHeads, add --data "
-            "toyheads"
+            f"the InsightFace pack {folder.name} is not here: fetch it with nerfgan weights get "
+            f"{folder.name}, unpack {ADDRESS}/{folder.name}.zip into {folder} ({LICENCE}), or give "
+            "another with --pack; of ToyHeads, add --data toyheads"
         )
     try:
         sources = open_reader(setting).sources
@@ -49,7 +51,7 @@ def draws_toyheads(setting: Setting) -> bool:
     networks = setting.networks
     if any((networks.pack, networks.pose, networks.identity, networks.landmarks)):
         return False
-    if setting.data is not None and setting.data.name == "toyheads":
+    if isinstance(setting.data, ToyHeads):
         return True
     models = (setting.generator, setting.teacher)
     return any(is_of_toyheads(model) for model in models if model is not None)

@@ -1,19 +1,22 @@
 """Features of real and of generated pictures: one pass for all extractors, kept on disk.
 
 The rows of a data set or of a generator lie in `Table`s, which depend on nothing but the pictures
-and the extractor. Generation, decoding and extraction overlap: real pictures are decoded by other
-processes, ahead of the network that looks at them.
+and the extractor. Real pictures are decoded by other processes, ahead of the network that looks at
+them. A GPU is not waited for: it is given the next part while the rows of the last are copied and
+written, pictures that it draws stay on it, and it looks at more of them at once than it draws.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
@@ -31,18 +34,23 @@ from nerfgan_cli.evaluation.rows import (
     write_checked,
 )
 from nerfgan_cli.evaluation.samples import (
+    Drawn,
     Indices,
     cameras_name,
-    draw_indices,
+    draw_pictures,
     heeds_conditioning,
+    noise_mode,
 )
-from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.media import refuse_unfinite
 from nerfgan_cli.metrics.accumulator import Moments
 from nerfgan_cli.metrics.fid import FeatureStatistics
 from nerfgan_cli.training.distributed import World
 
-MOST_WORKERS = 4  # that decode real pictures
+MOST_WORKERS = 8  # that decode real pictures
 REAL_BATCH = 16
+LOOKED_AT = {"cuda": 128}  # pictures at once; elsewhere REAL_BATCH, more gain nothing
+AHEAD = {"cuda": 1}  # parts that a device is given before the one before them is waited for
 
 
 class Features(NamedTuple):
@@ -55,19 +63,19 @@ class Features(NamedTuple):
 def generated_features(
     setting: Setting, extractors: Sequence[Extractor], count: int, frontal: bool
 ) -> dict[str, Features]:
-    """By extractor. `frontal`: see `samples.draw_indices`."""
+    """By extractor. `frontal`: see `samples.draw_pictures`."""
     if setting.generator is None:
         assert setting.images is not None
         facts = {"pictures": setting.images.fingerprint()}
     else:
-        facts = generator_facts(setting, setting.generator, frontal)
+        noise = noise_mode(setting.generator)
+        facts = generator_facts(setting, setting.generator, frontal) | {"noise": noise}
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
-        for some in work:
-            found: dict[str, list[Rows]] = {name: [] for name in some.lacking}
-            for sample in draw_indices(setting, some.indices, frontal):
-                _look(sample.pictures, extractors, found)
-            yield {name: np.concatenate(rows) for name, rows in found.items()}
+        begun = (
+            _begin(draw_pictures(setting, some.indices, frontal), some, extractors) for some in work
+        )
+        return _finish(begun, AHEAD.get(setting.device.type, 0))
 
     what = f"pictures of {setting.name}" + ", frontal conditioning" * frontal
     return _fill(setting, extractors, facts, count, make, what)
@@ -75,12 +83,20 @@ def generated_features(
 
 def generator_facts(setting: Setting, generator: Generator, frontal: bool) -> dict[str, Any]:
     """All that its samples depend on."""
+    return {
+        **network_facts(setting, generator, setting.options),
+        "cameras": setting.data.fingerprint() if setting.data else cameras_name(setting),
+        "frontal": frontal and heeds_conditioning(generator),
+    }
+
+
+def network_facts(setting: Setting, generator: Generator, options: DrawOptions) -> dict[str, Any]:
+    """The same without the cameras."""
     dtypes = {str(module.compute_dtype) for module in _convolving(generator)}
     return {
         "model": weights_checksum(generator),
+        "branch": options.branch or generator.branch,
         "seed": setting.seed,
-        "cameras": setting.data.fingerprint() if setting.data else cameras_name(setting),
-        "frontal": frontal and heeds_conditioning(generator),
         "precision": sorted(dtypes),
         "device": setting.device.type,
     }
@@ -99,11 +115,11 @@ def real_features(
         parts = [np.array_split(chosen[some.indices], _steps(some)) for some in work]
         load = partial(_load, data)
         pictures = ordered_map_in_processes(load, list(chain(*parts)), _workers(setting))
-        for some, steps in zip(work, parts, strict=True):
-            found: dict[str, list[Rows]] = {name: [] for name in some.lacking}
-            for _ in steps:
-                _look(next(pictures), extractors, found)
-            yield {name: np.concatenate(rows) for name, rows in found.items()}
+        begun = (
+            _begin(map(_stored, islice(pictures, len(steps))), some, extractors)
+            for some, steps in zip(work, parts, strict=True)
+        )
+        return _finish(begun, AHEAD.get(setting.device.type, 0))
 
     return _fill(setting, extractors, facts, len(chosen), make, f"pictures of {data.name}")
 
@@ -153,12 +169,73 @@ def _moments(world: World, table: Table) -> Moments:
     return total
 
 
-def _look(
-    pictures: NDArray[np.uint8], extractors: Sequence[Extractor], found: dict[str, list[Rows]]
-) -> None:
-    for extractor in extractors:
-        if extractor.name in found:
-            found[extractor.name].append(extractor(pictures))
+class Pending(NamedTuple):
+    """Rows of a part, at which a GPU may still be at work."""
+
+    rows: dict[str, Tensor]  # [N, D] on the CPU, by extractor
+    finite: Tensor  # whether the pictures were; on the CPU
+    copied: torch.cuda.Event | None
+
+    def wait(self) -> dict[str, Rows]:
+        if self.copied is not None:
+            self.copied.synchronize()
+        refuse_unfinite(bool(self.finite))
+        return {name: rows.numpy() for name, rows in self.rows.items()}
+
+
+@torch.inference_mode()
+def _begin(pictures: Iterable[Drawn], part: Work, extractors: Sequence[Extractor]) -> Pending:
+    """Each extractor that lacks the part looks at its pictures."""
+    chosen = [extractor for extractor in extractors if extractor.name in part.lacking]
+    found: dict[str, list[Tensor]] = {extractor.name: [] for extractor in chosen}
+    finite: list[Tensor] = []
+    device = chosen[0].device
+    for some in regrouped(_noting(pictures, finite), LOOKED_AT.get(device.type, REAL_BATCH)):
+        for extractor in chosen:
+            found[extractor.name].append(extractor(some))
+    early = device.type == "cuda"  # elsewhere nothing tells when a copy is done
+    rows = {name: torch.cat(some).to("cpu", non_blocking=early) for name, some in found.items()}
+    fine = torch.stack(finite).all().to("cpu", non_blocking=early)
+    if not early:
+        return Pending(rows, fine, None)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+    return Pending(rows, fine, copied)
+
+
+def _noting(pictures: Iterable[Drawn], finite: list[Tensor]) -> Iterator[Tensor]:
+    """The pictures alone; whether they were finite is gathered."""
+    for drawn in pictures:
+        finite.append(drawn.finite)
+        yield drawn.pictures
+
+
+def regrouped(parts: Iterable[Tensor], size: int) -> Iterator[Tensor]:
+    """The same rows in the same order, `size` at a time."""
+    held: list[Tensor] = []
+    for part in parts:
+        held.append(part)
+        while sum(map(len, held)) >= size:
+            together = torch.cat(held)
+            yield together[:size]
+            held = [together[size:]]
+    if sum(map(len, held)):
+        yield torch.cat(held)
+
+
+def _finish(begun: Iterator[Pending], ahead: int) -> Iterator[dict[str, Rows]]:
+    """Waits for each in turn, when so many more are begun."""
+    waiting: deque[Pending] = deque()
+    for pending in begun:
+        waiting.append(pending)
+        if len(waiting) > ahead:
+            yield waiting.popleft().wait()
+    while waiting:
+        yield waiting.popleft().wait()
+
+
+def _stored(pictures: NDArray[np.uint8]) -> Drawn:
+    return Drawn(torch.from_numpy(pictures), torch.tensor(True))
 
 
 def _load(data: ImageSet, indices: Indices) -> NDArray[np.uint8]:  # [B, H, W, 3]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, Generator
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
 from nerfgan_cli.media import Picture, captioned_grid, enlarge, to_pixels, write_png
 
@@ -22,6 +22,7 @@ TRUNCATION = 0.7  # as pictures are usually shown
 class Named(NamedTuple):
     name: str
     generator: Generator
+    options: DrawOptions = DEFAULT_OPTIONS
 
 
 def write_poses(models: Sequence[Named], folder: Path) -> Path:
@@ -41,12 +42,12 @@ def write_poses(models: Sequence[Named], folder: Path) -> Path:
 @torch.inference_mode()
 def _views(models: Sequence[Named], angles: Sequence[tuple[float, float]]) -> Iterator[Picture]:
     """All as large as the largest."""
-    side = max(generator.img_resolution for _, generator in models)
+    side = max(generator.img_resolution for _, generator, _ in models)
     yaws, pitches = ([radians(angle) for angle in some] for some in zip(*angles, strict=True))
     for seed in range(SUBJECTS):
-        for _, generator in models:
+        for _, generator, options in models:
             cameras = PRESETS[generator.camera_preset].at(yaws, pitches)
-            subject = prepare_subject(generator, Person(seed, TRUNCATION), DEFAULT_OPTIONS)
+            subject = prepare_subject(generator, Person(seed, TRUNCATION), options)
             batch = choose_batch(generator)
-            for view in draw_views(generator, subject, cameras, DEFAULT_OPTIONS, batch):
+            for view in draw_views(generator, subject, cameras, options, batch):
                 yield from (enlarge(picture, side) for picture in to_pixels(view.image))

@@ -1,6 +1,7 @@
 """Pictures that any other system made, in a folder or zip, perhaps with their cameras."""
 
 from hashlib import sha256
+from os.path import abspath
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ class PictureFolder(ImageSet):
 
     def __init__(self, path: Path, cameras: Path | None, preset: CameraPreset) -> None:
         self.storage = open_storage(path)
-        self.name = path.name
+        self.name = Path(abspath(path)).name  # also of "."
         self.pictures = [name for name in self.storage.names if is_picture(name)]
         if not self.pictures:
             raise InputError(f"{path} holds no pictures: give a folder or a zip that does.")

@@ -11,34 +11,43 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nerfgan_cli.checkpoints.checksum import space_checksum, weights_checksum
 from nerfgan_cli.checkpoints.conversion import sha256_of
 from nerfgan_cli.checkpoints.measuring import IMAGENET
-from nerfgan_cli.checkpoints.published import find, find_or_fetch
-from nerfgan_cli.checkpoints.zoo import weights_folder
+from nerfgan_cli.checkpoints.published import find, find_or_fetch, how_to_get
 from nerfgan_cli.errors import NerfganError, UsageError
 from nerfgan_cli.evaluation.extractors import name_of
-from nerfgan_cli.evaluation.features import generator_facts
-from nerfgan_cli.evaluation.metric import HIGHER, LOWER, MissingWeights, Setting, Value
-from nerfgan_cli.evaluation.rows import Rows, Table, Work, fill, folder_of
+from nerfgan_cli.evaluation.features import generator_facts, network_facts
+from nerfgan_cli.evaluation.looks import Array
+from nerfgan_cli.evaluation.metric import (
+    HIGHER,
+    LOWER,
+    MissingWeights,
+    Setting,
+    Value,
+    mean_value,
+)
+from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
 from nerfgan_cli.evaluation.samples import (
+    Indices,
     available,
     batches,
     cameras_for,
     cameras_name,
+    drawn_with,
     render,
     short,
 )
-from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, Generator
 from nerfgan_cli.losses.lpips import Lpips
-from nerfgan_cli.media import to_pixels
-from nerfgan_cli.metrics.psnr import LARGEST, PEAK, psnr
+from nerfgan_cli.media import Picture, to_pixels
+from nerfgan_cli.metrics.psnr import LARGEST, PEAK, psnr, squared_error
 from nerfgan_cli.metrics.ssim import ssim
 
 QUICK, MOST = 200, 1000  # pairs of a bare evaluation, and those of the paper's table 4
-COLUMNS = ("psnr", "error", "psnr_raw", "error_raw", "ssim", "lpips")  # errors: mean squared
+PAIRS, LPIPS = "pairs", "lpips"  # tables; further networks look at the pairs without measuring anew
+COLUMNS = ("psnr", "error", "psnr_raw", "error_raw", "ssim")  # of pairs; errors: mean squared
 ALTERNATIVE = "leave lpips out of --metrics"
 
 
@@ -51,7 +60,7 @@ class Judge(NamedTuple):
 
 @dataclass(frozen=True)
 class Likeness:
-    """One of the three."""
+    """PSNR, SSIM or LPIPS."""
 
     name: str
 
@@ -75,27 +84,24 @@ class Likeness:
     def measure(self, setting: Setting) -> list[Value]:
         count = min(available(setting, QUICK), MOST)
         judge = self._judge(setting)
-        found = compare_pairs(setting, count, judge).astype(np.float64)
-        columns = dict(zip(COLUMNS, found.T, strict=True))
+        columns = compare_pairs(setting, count, judge)
         assert setting.teacher is not None
         assert setting.generator is not None
         protocol: dict[str, object] = {
             "pairs": count,
             "teacher": f"{weights_checksum(setting.teacher):08x}",
             "cameras": cameras_name(setting),
-            "conditioning": "the camera of the picture",
-            "truncation": 1.0,
-            "noise": "const",
+            **drawn_with("the camera of the picture"),
             "resolution": setting.generator.img_resolution,
         }
         if self.name == "ssim":
-            return [_mean(f"ssim{short(count)}", columns["ssim"], "", HIGHER, protocol)]
+            return [mean_value(f"ssim{short(count)}", columns["ssim"], "", HIGHER, protocol)]
         if self.name == "lpips":
             assert judge is not None
             network = setting.networks.lpips
             told = protocol | {"network": network, "network_sha256": judge.checksum}
             name = f"lpips{short(count)}:{name_of(network, judge.checksum, IMAGENET[network])}"
-            return [_mean(name, columns["lpips"], "", LOWER, told)]
+            return [mean_value(name, columns[LPIPS], "", LOWER, told)]
         raw = protocol | {"resolution": setting.generator.raw_resolution}
         values = [_decibels(f"psnr{short(count)}", columns["psnr"], columns["error"], protocol)]
         if setting.teacher.raw_resolution == setting.generator.raw_resolution:
@@ -113,19 +119,21 @@ class Likeness:
         if networks.lpips_weights is not None or find(published) is not None:
             return None
         return MissingWeights(
-            f"it needs {published.name}, which is not installed: fetch it with nerfgan weights "
-            f"get {networks.lpips}, put it into {weights_folder()}, or give --lpips-weights FILE"
+            f"it needs {published.name}, which is not installed: "
+            + how_to_get(published, networks.lpips, "--lpips-weights")
         )
 
     def _judge(self, setting: Setting) -> Judge | None:
         """Also for the others, where it lies ready and can be read: they share the pass."""
-        if self._lacking_network(setting) is not None:
+        if setting.world.tell(self._lacking_network(setting) is not None):
             return None
         networks = setting.networks
         network = Lpips(networks.lpips)
-        file = networks.lpips_weights or find_or_fetch(IMAGENET[networks.lpips], ALTERNATIVE)
         try:
-            network.load(file)
+            with setting.world.alike():
+                published = IMAGENET[networks.lpips]
+                file = networks.lpips_weights or find_or_fetch(published, ALTERNATIVE)
+                network.load(file)
         except NerfganError:
             if self.name == "lpips":
                 raise
@@ -133,90 +141,80 @@ class Likeness:
         return Judge(network.to(setting.device), sha256_of(file))
 
 
-def compare_pairs(setting: Setting, count: int, judge: Judge | None) -> Rows:  # [N, COLUMNS]
-    """A row for each pair; LPIPS is NaN without its network."""
+def compare_pairs(setting: Setting, count: int, judge: Judge | None) -> dict[str, Array]:
+    """Columns with a number for each pair; no LPIPS without its network."""
     generator, teacher = setting.generator, setting.teacher
     assert generator is not None
     assert teacher is not None
     facts = generator_facts(setting, generator, frontal=False) | {
-        "teacher": generator_facts(setting, teacher, frontal=False),
-        "lpips": None if judge is None else [setting.networks.lpips, judge.checksum],
+        "teacher": network_facts(setting, teacher, DEFAULT_OPTIONS),
     }
+    folders = {PAIRS: folder_of(setting.cache, PAIRS, facts)}
+    if judge is not None:
+        network = [setting.networks.lpips, judge.checksum]
+        folders[LPIPS] = folder_of(setting.cache, LPIPS, facts | {"network": network})
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         for part in work:
-            rows = [
-                _compare(setting, some, generator, teacher, judge)
-                for some in batches(setting, part.indices)
-            ]
-            yield {"pairs": np.concatenate(rows)}
+            rows: dict[str, list[Rows]] = {name: [] for name in part.lacking}
+            for some in batches(setting, part.indices):
+                pair = _draw(setting, some, generator, teacher)
+                for name in part.lacking:
+                    rows[name].append(_distance(pair, judge) if name == LPIPS else _compare(pair))
+            yield {name: np.concatenate(each) for name, each in rows.items()}
 
-    folders = {"pairs": folder_of(setting.cache, "pairs", facts)}
     what = f"pairs of {setting.name} and its teacher"
-    tables: dict[str, Table] = fill(
+    tables = fill(
         setting.world, folders, count, make, lambda done: setting.progress(what, done, count)
     )
-    return tables["pairs"].all()
+    columns = dict(zip(COLUMNS, tables[PAIRS].all().T, strict=True))
+    if judge is not None:
+        columns[LPIPS] = tables[LPIPS].all()[:, 0]
+    return {name: column.astype(np.float64) for name, column in columns.items()}
+
+
+class Pair(NamedTuple):
+    """As saved: the student's and the teacher's, [B, H, W, 3]."""
+
+    final: tuple[Picture, Picture]
+    raw: tuple[Picture, Picture]
 
 
 @torch.inference_mode()
-def _compare(
-    setting: Setting,
-    indices: NDArray[np.int64],
-    generator: Generator,
-    teacher: Generator,
-    judge: Judge | None,
-) -> Rows:
+def _draw(setting: Setting, indices: Indices, generator: Generator, teacher: Generator) -> Pair:
     cameras = cameras_for(setting, indices)
-    ours, theirs = (
-        render(network, setting.seed, indices, cameras) for network in (generator, teacher)
-    )
-    pictures = to_pixels(ours.image), to_pixels(theirs.image)
-    raw = to_pixels(ours.image_raw), to_pixels(theirs.image_raw)
-    distance = np.full(len(indices), np.nan)
-    compare_raw = [distance, distance]
-    if raw[0].shape == raw[1].shape:
-        compare_raw = [psnr(*raw), _squared_error(*raw)]
-    if judge is not None:
-        shown = [_quantised(picture).to(setting.device) for picture in pictures]
-        distance = judge.network(*shown).double().cpu().numpy()
-    columns = [
-        *(psnr(*pictures), _squared_error(*pictures)),
-        *compare_raw,
-        *(ssim(*pictures), distance),
-    ]
+    ours = render(generator, setting.seed, indices, cameras, options=setting.options)
+    theirs = render(teacher, setting.seed, indices, cameras)
+    final = to_pixels(ours.image), to_pixels(theirs.image)
+    return Pair(final, (to_pixels(ours.image_raw), to_pixels(theirs.image_raw)))
+
+
+def _compare(pair: Pair) -> Rows:  # [B, COLUMNS]
+    raw = np.full((2, len(pair.raw[0])), np.nan)
+    if pair.raw[0].shape == pair.raw[1].shape:
+        raw = np.stack([psnr(*pair.raw), squared_error(*pair.raw)])
+    columns = [psnr(*pair.final), squared_error(*pair.final), *raw, ssim(*pair.final)]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _quantised(pictures: NDArray[np.uint8]) -> torch.Tensor:  # [B, 3, H, W] in [−1, 1]
+@torch.inference_mode()
+def _distance(pair: Pair, judge: Judge | None) -> Rows:  # [B, 1]
+    assert judge is not None
+    device = next(judge.network.parameters()).device
+    found: torch.Tensor = judge.network(*(_quantised(shown).to(device) for shown in pair.final))
+    rows: Rows = found.float().cpu().numpy()[:, None]
+    return rows
+
+
+def _quantised(pictures: Picture) -> torch.Tensor:  # [B, 3, H, W] in [−1, 1]
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _squared_error(
-    first: NDArray[np.uint8], second: NDArray[np.uint8]
-) -> NDArray[np.float64]:  # [B]
-    error = first.astype(np.float64) - second.astype(np.float64)
-    found: NDArray[np.float64] = np.square(error).reshape(len(error), -1).mean(axis=1)
-    return found
-
-
-def _mean(
-    name: str, numbers: NDArray[np.float64], unit: str, better: str, protocol: dict[str, object]
-) -> Value:
-    error = float(numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else None
-    return Value(name, float(numbers.mean()), error, unit, better, protocol)
-
-
-def _decibels(
-    name: str,
-    numbers: NDArray[np.float64],
-    errors: NDArray[np.float64],
-    protocol: dict[str, object],
-) -> Value:
+def _decibels(name: str, numbers: Array, errors: Array, protocol: dict[str, object]) -> Value:
     """The mean of the PSNRs; that of the mean error, which is never larger, is in the protocol."""
     mean_error = max(float(errors.mean()), 1e-12)
     of_mean = min(float(10 * np.log10(PEAK**2 / mean_error)), LARGEST)
-    return _mean(name, numbers, "dB", HIGHER, protocol | {"psnr_of_mean_error": of_mean})
+    return mean_value(name, numbers, "dB", HIGHER, protocol | {"psnr_of_mean_error": of_mean})
 
 
 LIKENESS = [Likeness("psnr"), Likeness("ssim"), Likeness("lpips")]

@@ -1,6 +1,7 @@
 """What is seen of heads in pictures: pose, points in 3D, and a code that tells people apart."""
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 POSE, IDENTITY, LANDMARKS = "pose", "identity", "landmarks"
+INSIGHTFACE = f"insightface {version('insightface')}"  # asks the networks of its packs
 
 
 class Source(NamedTuple):
@@ -15,6 +17,15 @@ class Source(NamedTuple):
 
     name: str
     sha256: str  # of its file
+    description: str = ""  # of how it is asked, if its file is not all that says so
+
+    def told(self, role: str) -> dict[str, object]:
+        """For a protocol, where its entries begin with its role."""
+        return {
+            role: self.name,
+            f"{role}_sha256": self.sha256,
+            f"{role}_description": self.description,
+        }
 
 
 class Looks(NamedTuple):
@@ -52,6 +63,9 @@ class FaceReader(Protocol):
     @property
     def eyes(self) -> tuple[Sequence[int], Sequence[int]]:
         """Points whose mean is an eye."""
+
+    def only(self, what: str) -> "FaceReader":
+        """One that need not tell anything but this, and so may be faster."""
 
     def look(self, pictures: NDArray[np.uint8]) -> Looks:  # [B, H, W, 3]
         ...

@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 import torch
 
 from nerfgan_cli.data.contract import ImageSet
-from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.evaluation.looks import Array, standard_error
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
 from nerfgan_cli.training.distributed import World
 
 Progress: TypeAlias = Callable[[str, int, int], None]  # what, how many done, of how many
@@ -32,6 +33,13 @@ class Value(NamedTuple):
     protocol: dict[str, object]  # plain data: N, cameras, extractor and its checksum, faces found …
 
 
+def mean_value(
+    name: str, numbers: Array, unit: str, better: str, protocol: dict[str, object]
+) -> Value:
+    """Of one number for each picture."""
+    return Value(name, float(numbers.mean()), standard_error(numbers), unit, better, protocol)
+
+
 @dataclass(frozen=True)
 class Networks:
     """Trained networks that look at pictures, as the user chose them; None: what is at hand."""
@@ -39,13 +47,20 @@ class Networks:
     extractors: tuple[str, ...] | None = None  # of FID and KID: keys of `extractors.EXTRACTORS`
     inception: Path | None = None  # file of the Inception of 2015
     discriminator: str | None = None  # a model whose features serve as an extractor
-    backbone: Path | None = None  # file of SqueezeNet, as an extractor
+    squeezenet: Path | None = None  # file of its weights, as an extractor
     lpips: str = "alex"  # network below LPIPS: alex, vgg or squeeze
     lpips_weights: Path | None = None  # file of that network
     pack: str | None = None  # of InsightFace, a name or a folder
     pose: Path | None = None  # ONNX
     identity: Path | None = None  # ONNX
     landmarks: Path | None = None  # ONNX
+
+
+class Origin(NamedTuple):
+    """Where the generator comes from, for a process that opens it anew."""
+
+    path: Path
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,10 @@ class Setting:
     cache: Path  # folder of what can be used again
     progress: Progress
     networks: Networks = field(default_factory=Networks)
+    options: DrawOptions = DEFAULT_OPTIONS  # of `generator`: the branch that is judged
+    origin: Origin | None = None  # of `generator`
+    # Heads that turn: the mapping network sees each view's camera, not the frontal one for all.
+    condition_on_view: bool = False
 
     @property
     def device(self) -> torch.device:

@@ -4,6 +4,8 @@ The largest face of a picture is looked at. Identity is ArcFace's: five points a
 template, and the pixels there are looked at.
 """
 
+import os
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nerfgan_cli.checkpoints.conversion import sha256_of
+from nerfgan_cli.data.parallel import ordered_map
 from nerfgan_cli.errors import WeightsError
-from nerfgan_cli.evaluation.looks import IDENTITY, LANDMARKS, POSE, Array, Looks, Source
+from nerfgan_cli.evaluation.looks import (
+    IDENTITY,
+    INSIGHTFACE,
+    LANDMARKS,
+    POSE,
+    Array,
+    Looks,
+    Source,
+)
 from nerfgan_cli.evaluation.metric import Networks
 from nerfgan_cli.evaluation.point_networks import OnnxPoints, PackPoints, PointNetwork
 from nerfgan_cli.faces.cropping import Pixels
 from nerfgan_cli.faces.detector import DEFAULT_PACK, Detector, Face, load_pack
 from nerfgan_cli.faces.detector import LANDMARKS as PACK_LANDMARKS
 from nerfgan_cli.faces.networks import Looker, Network, first_line, look_steadily, open_session
+from nerfgan_cli.faces.packs import folder_of
 from nerfgan_cli.metrics.umeyama import fit_similarity
 
 RECOGNITION = "recognition"  # InsightFace's word
 MODULES = ("detection", RECOGNITION, PACK_LANDMARKS)
+WORKERS = min(8, os.cpu_count() or 1)  # that look at pictures, each with one thread
 TEMPLATE_SIDE = 112
 TEMPLATE = np.array(  # of ArcFace, pixels: eyes, nose, corners of the mouth
     [
@@ -45,7 +58,7 @@ class PackFaces:
         models = load_pack(pack, MODULES)
         self._detector = Detector(pack, models)
         name = self._detector.pack
-        self.detector = Source(f"{name}-detector", file_sum(models["detection"]))
+        self.detector = Source(f"{name}-detector", file_sum(models["detection"]), INSIGHTFACE)
         self._looker, pose = choose_looker(networks.pose, self._detector, models)
         self._arcface, identity = choose_arcface(networks.identity, name, models)
         self._points = choose_points(networks.landmarks, name, models)
@@ -57,8 +70,20 @@ class PackFaces:
             self.points, self.eyes = self._points.count, self._points.eyes
         self.code_size = 0 if self._arcface is None else int(self._arcface.output_shape[-1])
 
+    def only(self, what: str) -> "PackFaces":
+        """Without the other networks: looking for a pose alone is six looks."""
+        one = copy(self)
+        one.sources = {what: self.sources[what]}
+        if what != POSE:
+            one._looker = None
+        if what != LANDMARKS:
+            one._points, one.points, one.eyes = None, 0, NO_POINTS
+        if what != IDENTITY:
+            one._arcface, one.code_size = None, 0
+        return one
+
     def look(self, pictures: NDArray[np.uint8]) -> Looks:
-        seen = [self._look(picture) for picture in pictures]
+        seen = ordered_map(self._look, pictures, WORKERS)  # networks work outside Python's lock
         found, angles, points, codes = zip(*seen, strict=True)
         return Looks(np.array(found), np.array(angles), np.array(points), np.array(codes))
 
@@ -86,11 +111,11 @@ def choose_looker(
         if detector.landmarks is None:
             return None, None
         own = detector.landmarks
-        return own, Source(own.name, file_sum(models[PACK_LANDMARKS]))
+        return own, Source(own.name, file_sum(models[PACK_LANDMARKS]), INSIGHTFACE)
     network = Network(path)
     if network.convention.pose is None:
         raise WeightsError(f"{path} is not known to tell a pose: take another, as 3DDFA's.")
-    return network, Source(network.name, sha256_of(path))
+    return network, Source(network.name, sha256_of(path), repr(network.convention))
 
 
 def choose_arcface(
@@ -101,7 +126,8 @@ def choose_arcface(
         model = models.get(RECOGNITION)
         if model is None:
             return None, None
-        return model, Source(f"{pack}-{Path(model.model_file).stem}", file_sum(model))
+        name = f"{pack}-{Path(model.model_file).stem}"
+        return model, Source(name, file_sum(model), INSIGHTFACE)
     if not path.is_file():
         raise WeightsError(f"there is no {path}: give the ONNX file of a network.")
     from insightface.model_zoo.arcface_onnx import ArcFaceONNX
@@ -117,7 +143,7 @@ def choose_arcface(
         ) from error
     if size < 1 or model.input_size[0] % 112:
         raise WeightsError(f"{path} does not look at faces of 112² as ArcFace: take another.")
-    return model, Source(path.stem, sha256_of(path))
+    return model, Source(path.stem, sha256_of(path), INSIGHTFACE)
 
 
 def choose_points(path: Path | None, pack: str, models: dict[str, Any]) -> PointNetwork | None:
@@ -142,6 +168,4 @@ def file_sum(model: Any) -> str:
 
 def pack_folder(pack: str | None) -> Path:
     """Where a pack lies, or would."""
-    name = pack or DEFAULT_PACK
-    own = Path(name).expanduser()
-    return own if own.is_dir() else Path("~/.insightface/models").expanduser() / name
+    return folder_of(pack or DEFAULT_PACK)

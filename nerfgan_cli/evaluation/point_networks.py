@@ -6,7 +6,6 @@ NAME.onnx says the same as an entry of `KNOWN`:
     {"output": "landmarks", "side": 1.5, "scale": 255, "eyes": [[33, 133], [362, 263]]}
 """
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,13 +16,15 @@ from PIL import Image
 from nerfgan_cli.checkpoints.conversion import sha256_of
 from nerfgan_cli.data.framing import Framing
 from nerfgan_cli.errors import WeightsError
-from nerfgan_cli.evaluation.looks import Array, Source
+from nerfgan_cli.evaluation.looks import INSIGHTFACE, Array, Source
+from nerfgan_cli.faces.conventions import find_convention
 from nerfgan_cli.faces.cropping import Pixels
 from nerfgan_cli.faces.detector import Face
 from nerfgan_cli.faces.networks import BLACK, first_line, open_session
 from nerfgan_cli.faces.shapes import LANDMARKS
 
 Eyes = tuple[tuple[int, ...], tuple[int, ...]]
+EXAMPLE = '{"output": "points", "side": 1.2, "eyes": [[36, 39], [42, 45]]}'
 IBUG_EYES: Eyes = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47))
 
 
@@ -59,7 +60,7 @@ class PackPoints:
 
     def __init__(self, model: Any, pack: str) -> None:
         self._model = model
-        self.source = Source(f"{pack}-1k3d68", sha256_of(Path(model.model_file)))
+        self.source = Source(f"{pack}-1k3d68", sha256_of(Path(model.model_file)), INSIGHTFACE)
 
     def points(self, picture: Pixels, face: Face) -> Array:
         from insightface.app.common import Face as PackFace
@@ -77,7 +78,7 @@ class OnnxPoints:
             raise WeightsError(f"there is no {path}: give the ONNX file of a network.")
         self.convention = convention_of(path)
         self._session = open_session(path)
-        self.source = Source(path.stem, sha256_of(path))
+        self.source = Source(path.stem, sha256_of(path), repr(self.convention))
         self.eyes = self.convention.eyes
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         shape = outputs.get(self.convention.output)
@@ -112,32 +113,16 @@ class OnnxPoints:
 
 
 def convention_of(network: Path) -> PointsConvention:
-    """From the file beside a network, or by its name."""
-    beside = network.with_suffix(".json")
-    if beside.is_file():
-        return read_convention(beside)
-    for beginning, convention in KNOWN.items():
-        if network.name.startswith(beginning):
-            return convention
-    raise WeightsError(
-        f"{network} is not known to find points in 3D (known are "
-        f"{', '.join(f'{name}*' for name in KNOWN)}): write {beside.name} beside it, as "
-        '{"output": "points", "side": 1.2, "eyes": [[36, 39], [42, 45]]}.'
-    )
+    return find_convention(network, KNOWN, build, EXAMPLE)
 
 
-def read_convention(path: Path) -> PointsConvention:
+def build(told: Any) -> PointsConvention:
+    """From JSON; ValueError or TypeError about what does not fit."""
     known = {field.name for field in fields(PointsConvention)}
-    try:
-        told = json.loads(path.read_text())
-        if not isinstance(told, dict) or not {"output", "side", "eyes"} <= set(told) <= known:
-            raise ValueError(f"its keys are not among {', '.join(sorted(known))}")
-        left, right = (tuple(int(number) for number in eye) for eye in told["eyes"])
-        numbers = {key: float(told[key]) for key in ("side", "mean", "scale") if key in told}
-        if not (left and right and min(*left, *right) >= 0 and numbers["side"] > 0):
-            raise ValueError("its eyes or its side are impossible")
-        return PointsConvention(output=str(told["output"]), eyes=(left, right), **numbers)
-    except OSError as error:
-        raise WeightsError(f"cannot read {path} ({error.strerror}): check it.") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{path} describes no network of points ({error}): mend it.") from error
+    if not isinstance(told, dict) or not {"output", "side", "eyes"} <= set(told) <= known:
+        raise ValueError(f"its keys are not among {', '.join(sorted(known))}")
+    left, right = (tuple(int(number) for number in eye) for eye in told["eyes"])
+    numbers = {key: float(told[key]) for key in ("side", "mean", "scale") if key in told}
+    if not (left and right and min(*left, *right) >= 0 and numbers["side"] > 0):
+        raise ValueError("its eyes or its side are impossible")
+    return PointsConvention(output=str(told["output"]), eyes=(left, right), **numbers)

@@ -13,12 +13,14 @@ from nerfgan_cli.errors import InputError
 from nerfgan_cli.evaluation.faces import rate_of_lost
 from nerfgan_cli.evaluation.looks import POSE, Array, FaceReader, Looks, standard_error
 from nerfgan_cli.evaluation.metric import LOWER, Setting, Value
-from nerfgan_cli.evaluation.samples import cameras_name, short
+from nerfgan_cli.evaluation.samples import cameras_name, drawn_with, short
 from nerfgan_cli.evaluation.sittings import (
+    conditioning,
     look_at_heads,
     look_at_pictures,
+    mark,
     of_teacher,
-    own_and_front,
+    own_front_other,
     true_angles,
 )
 from nerfgan_cli.faces.calibration import ANGLES
@@ -40,14 +42,13 @@ def measure_pose(setting: Setting, reader: FaceReader, count: int) -> list[Value
     source, each = reader.sources[POSE], errors.mean(axis=1)
     protocol: dict[str, object] = {
         "pictures": count,
-        "estimator": source.name,
-        "estimator_sha256": source.sha256,
+        **source.told("estimator"),
         "cameras": cameras_name(setting),
         "angles": "of the viewing direction",
     }
     if setting.generator is not None:
-        protocol |= {"conditioning": "frontal", "truncation": 1.0, "noise": "const"}
-    lost, number = float(1 - looks.found.mean()), short(count)
+        protocol |= drawn_with(conditioning(setting))
+    lost, number = float(1 - looks.found.mean()), f"{short(count)}{mark(setting)}"
     lost_values = rate_of_lost(reader, f"pose_no_face{number}:{source.name}", lost, protocol)
     protocol = protocol | facts
     mean = float(each.mean())
@@ -88,7 +89,7 @@ def look(setting: Setting, reader: FaceReader, count: int) -> tuple[Looks, Array
     true = true_angles(setting, count)
     if setting.generator is None:
         return look_at_pictures(setting, reader, count), true
-    return look_at_heads(setting, reader, own_and_front(setting), count)[0], true
+    return look_at_heads(setting, reader, own_front_other(setting), count)[0], true
 
 
 def squared(looks: Looks, true: Array, correction: Correction | None) -> Array:  # [found, 3]

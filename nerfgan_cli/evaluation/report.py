@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import torch
 
 from nerfgan_cli import __version__
 from nerfgan_cli.errors import InputError
-from nerfgan_cli.evaluation.metric import Setting, Value
+from nerfgan_cli.evaluation.metric import MissingWeights, Setting, Value
 from nerfgan_cli.files import replacing
 
 FILE = "eval.json"
 LINES = "metrics.jsonl"  # one line for each metric ever measured into the folder
+LIBRARIES = ("torch", "numpy", "torch-fidelity", "lpips", "insightface", "onnxruntime")
 
 
 @dataclass
@@ -68,9 +70,17 @@ def describe(setting: Setting, more: Mapping[str, Any]) -> dict[str, Any]:
         "processes": setting.world.size,
         "threads": torch.get_num_threads(),
         "nerfgan": __version__,
-        "torch": torch.__version__,
+        **{library: version_of(library) for library in LIBRARIES},
         "python": platform.python_version(),
     }
+
+
+def version_of(library: str) -> str | None:
+    """None: it is not installed under this name."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def machine_name(device: torch.device) -> str:
@@ -80,13 +90,15 @@ def machine_name(device: torch.device) -> str:
 
 
 def append_line(
-    folder: Path, metric: str, values: Sequence[Value], seconds: float, facts: Mapping[str, Any]
+    folder: Path, metric: str, values: Sequence[Value], seconds: float, report: Report
 ) -> None:
     """In the form of EG3D's own metric files, and what ours know besides."""
+    facts = report.facts
     line = {
         "results": {value.name: value.value for value in values},
         "metric": metric,
         "total_time": seconds,
+        "total_time_str": readable(seconds),
         "num_gpus": facts["processes"],
         "snapshot_pkl": facts.get("model"),
         "timestamp": time.time(),
@@ -94,9 +106,19 @@ def append_line(
         "version": __version__,
         "error": {value.name: value.error for value in values},
         "protocol": {value.name: value.protocol for value in values},
+        "missing": [skip for skip in report.skipped if isinstance(skip["reason"], MissingWeights)],
     }
     with (folder / LINES).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def readable(seconds: float) -> str:
+    """As EG3D writes it: 9s, 2m 05s, 1h 00m 03s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m {rest:02d}s"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
 
 
 def read_report(path: Path) -> Report:

@@ -91,27 +91,37 @@ def fill(
     make: Make,
     done: Callable[[int], None],  # is told how many rows there are
 ) -> dict[str, Table]:
-    """The tables, of which only the parts that are not there are made."""
-    for folder in folders.values():
-        make_folder(folder)
-    work, numbers = [], []
-    for number in range(world.rank, parts_of(count), world.size):
-        part = _name(number, count)
-        lacking = [name for name, folder in folders.items() if read_checked(folder, part) is None]
-        if lacking:
-            indices = np.arange(number * PART, min((number + 1) * PART, count))
-            work.append(Work(indices, tuple(lacking)))
-            numbers.append(number)
-    ready = max(0, count - sum(len(some.indices) for some in work) * world.size)
+    """The tables, of which only the parts that are not there are made.
+
+    The first process says which they are, so that each gets its share of them, whoever made the
+    others.
+    """
+    with world.alike():
+        for folder in folders.values():
+            make_folder(folder)
+    lacking: list[Work] = world.tell(_lacking(folders, count) if world.first else None)
+    own = lacking[world.rank :: world.size]
+    ready = count - sum(len(work.indices) for work in lacking)
     done(ready)
-    for some, number, made in zip(work, numbers, make(work), strict=True):
-        for name in some.lacking:
-            rows = np.asarray(made[name], dtype=np.float32)
-            write_checked(folders[name], _name(number, count), rows)
-        ready = min(count, ready + len(some.indices) * world.size)
-        done(ready)
-    world.gather(None)  # all wait for all
+    with world.alike():
+        for work, made in zip(own, make(own), strict=True):
+            for name in work.lacking:
+                rows = np.asarray(made[name], dtype=np.float32)
+                write_checked(folders[name], _name(int(work.indices[0]) // PART, count), rows)
+            ready = min(count, ready + len(work.indices) * world.size)
+            done(ready)
     return {name: Table(folder, count) for name, folder in folders.items()}
+
+
+def _lacking(folders: Mapping[str, Path], count: int) -> list[Work]:
+    found = []
+    for number in range(parts_of(count)):
+        part = _name(number, count)
+        names = [name for name, folder in folders.items() if read_checked(folder, part) is None]
+        if names:
+            indices = np.arange(number * PART, min((number + 1) * PART, count))
+            found.append(Work(indices, tuple(names)))
+    return found
 
 
 def read_checked(folder: Path, name: str) -> NDArray[Any] | None:

@@ -1,7 +1,7 @@
 """An evaluation from its first metric to its last; what was done stays when the rest fails."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nerfgan_cli.errors import NerfganError, UsageError, WeightsError
@@ -10,32 +10,58 @@ from nerfgan_cli.evaluation.extractors import find_omission
 from nerfgan_cli.evaluation.metric import Metric, MissingWeights, Setting
 from nerfgan_cli.evaluation.report import Report, append_line
 from nerfgan_cli.evaluation.turning import with_companions
+from nerfgan_cli.training.distributed import LostError
 
 
 def evaluate(
-    setting: Setting, metrics: Sequence[Metric], report: Report, folder: Path
-) -> list[NerfganError]:
+    setting: Setting,
+    metrics: Sequence[Metric],
+    report: Report,
+    folder: Path,
+    say: Callable[[str], None],  # what will happen, before it does
+) -> dict[str, NerfganError]:
     """Measures what can be measured, companions too.
 
-    Returns why the others of `metrics` could not be, in the order in which they were tried.
+    Returns why the others of `metrics` could not be, by name. Several processes go through it
+    alike.
     """
     asked = {metric.name for metric in metrics}
-    errors: list[NerfganError] = []
-    for metric in with_companions(metrics):
-        obstacle = metric.obstacle(setting)
+    failures: dict[str, NerfganError] = {}
+
+    def skip(metric: Metric, reason: str, error: NerfganError) -> None:
+        report.skip(metric.name, reason)
+        if metric.name in asked:
+            failures[metric.name] = error
+
+    everyone = with_companions(metrics)
+    obstacles = find_obstacles(setting, everyone)
+    able = [metric for metric, why in zip(everyone, obstacles, strict=True) if why is None]
+    if able:
+        say(f"measuring {', '.join(metric.name for metric in able)} of {setting.name}")
+    for metric, obstacle in zip(everyone, obstacles, strict=True):
         if obstacle is not None:
             kind = WeightsError if isinstance(obstacle, MissingWeights) else UsageError
-            error: NerfganError | None = kind(f"{metric.name} was not measured: {obstacle}.")
-        else:
-            error = _measure(setting, metric, report, folder)
+            skip(metric, obstacle, kind(f"{metric.name} was not measured: {obstacle}."))
+            if able:
+                say(f"not {metric.name}: {obstacle}")
+    for metric in able:
+        error = _measure(setting, metric, report, folder)
         if error is not None:
-            report.skip(metric.name, obstacle or str(error).rstrip("."))
-            if metric.name in asked:
-                errors.append(error)
+            skip(metric, str(error).rstrip("."), error)
         if setting.world.first:
             report.write(folder)
     _note_omission(setting, report)
-    return errors
+    return failures
+
+
+def find_obstacles(setting: Setting, metrics: Sequence[Metric]) -> list[str | None]:
+    """As the first process finds them, before anything is measured."""
+    found: list[str | None] = []
+    with setting.world.alike():
+        if setting.world.first:
+            found = [metric.obstacle(setting) for metric in metrics]
+    told: list[str | None] = setting.world.tell(found)
+    return told
 
 
 def _note_omission(setting: Setting, report: Report) -> None:
@@ -48,20 +74,16 @@ def _note_omission(setting: Setting, report: Report) -> None:
 
 
 def _measure(setting: Setting, metric: Metric, report: Report, folder: Path) -> NerfganError | None:
-    """What keeps one metric from being measured keeps no other.
-
-    Of several processes one cannot know whether the others met it too, and where they wait for it:
-    there it ends the evaluation.
-    """
+    """What keeps one metric from being measured keeps no other, but for a process that is gone."""
     start = time.perf_counter()
     try:
         values = metric.measure(setting)
+    except LostError:
+        raise
     except NerfganError as error:
-        if setting.world.size > 1:
-            raise
         return error
     seconds = time.perf_counter() - start
     report.add(metric.name, values, seconds)
     if setting.world.first:
-        append_line(folder, metric.name, values, seconds, report.facts)
+        append_line(folder, metric.name, values, seconds, report)
     return None

@@ -1,12 +1,13 @@
 """The pictures that are judged: sample `index` of a seed is always the same.
 
 A sample's latent is that of the seed `index` in every other command (further seeds of evaluation
-begin `SEEDS_APART` later), and its camera is drawn for (seed, index). Truncation is 1, noise
-images are the constant ones.
+begin `SEEDS_APART` later), and its camera is drawn for (seed, index). Truncation is 1. Noise images
+are the constant ones, but for distances of sets of pictures, as FID: there they are drawn as well,
+and the depths of samples along a ray with them.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +17,17 @@ from numpy.typing import NDArray
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.metric import Setting
-from nerfgan_cli.generators.contract import Generator, Rendering
+from nerfgan_cli.generators.contract import (
+    DEFAULT_OPTIONS,
+    DrawOptions,
+    Generator,
+    Rendering,
+)
 from nerfgan_cli.generators.drawing import choose_batch, latent
-from nerfgan_cli.media import to_pixels
+from nerfgan_cli.media import to_bytes
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.randomness import key, keyed
-from nerfgan_cli.training.viewpoints import USUAL, spread_cameras
+from nerfgan_cli.training.viewpoints import LIMIT, USUAL, spread_cameras
 
 SEEDS_APART = 1 << 20  # samples of one seed; more would be those of the next
 LARGEST_SEED = 4095  # so that latents have seeds of 32 bits
@@ -29,12 +35,11 @@ LARGEST_SEED = 4095  # so that latents have seeds of 32 bits
 Indices = NDArray[np.int64]  # [B]
 
 
-class Sample(NamedTuple):
-    """Some pictures."""
+class Drawn(NamedTuple):
+    """Some pictures, on which a GPU may still be at work."""
 
-    indices: Indices  # [B]
-    cameras: Camera | None  # B, on the CPU; None: nobody knows them
-    pictures: NDArray[np.uint8]  # [B, H, W, 3]
+    pictures: torch.Tensor  # [B, H, W, 3], uint8, where they were made
+    finite: torch.Tensor  # whether all values were
 
 
 def own_share(world: World, count: int) -> Indices:
@@ -50,36 +55,47 @@ def gather(world: World, indices: Indices, rows: NDArray[Any]) -> NDArray[Any]:
     return everything
 
 
-def draw_samples(setting: Setting, count: int, frontal: bool = False) -> Iterator[Sample]:
-    """This process's share of the first `count` samples; see `draw_indices`."""
-    return draw_indices(setting, own_share(setting.world, count), frontal)
-
-
-def draw_indices(
+def draw_pictures(
     setting: Setting,
     indices: Indices,
     frontal: bool = False,  # the mapping network sees the frontal camera and not the picture's own
-) -> Iterator[Sample]:
-    """The final pictures of who is judged, in batches."""
-    if setting.generator is None:
-        yield from read_indices(setting, indices)
+) -> Iterator[Drawn]:
+    """The final pictures of who is judged, in batches; nobody waits for them."""
+    generator, seed, options = setting.generator, setting.seed, setting.options
+    if generator is None:
+        for pictures in read_pictures(setting, indices):
+            yield Drawn(torch.from_numpy(pictures), torch.tensor(True))
         return
-    for some in batches(setting, indices):
+    noisy = noise_mode(generator) == "random"
+    for some in indices[:, None] if noisy else batches(setting, indices):
+        if noisy:  # one by one, so that no other picture of a batch changes it
+            draws = keyed(setting.device, seed, "evaluation noise", int(some[0]))
+            options = replace(setting.options, noise_mode="random", generator=draws)
         cameras = cameras_for(setting, some)
-        drawn = render(setting.generator, setting.seed, some, cameras, frontal)
-        yield Sample(some, cameras, to_pixels(drawn.image))
+        image = render(generator, seed, some, cameras, frontal, options).image
+        yield Drawn(to_bytes(image), image.isfinite().all())
+
+
+def noise_mode(generator: Generator) -> str:
+    """Of pictures that only their statistics are asked of; as EG3D measures FID."""
+    return "random" if generator.noise_images() else "none"
 
 
 @torch.inference_mode()
 def render(
-    generator: Generator, seed: int, indices: Indices, cameras: Camera, frontal: bool = False
+    generator: Generator,
+    seed: int,
+    indices: Indices,  # [B]
+    cameras: Camera,  # B
+    frontal: bool = False,
+    options: DrawOptions = DEFAULT_OPTIONS,
 ) -> Rendering:
     """Samples as a generator draws them."""
     device = generator.latent_space().w_avg.device
     z = latents(generator, seed, indices).to(device)
     front = PRESETS[generator.camera_preset].frontal()
     ws = generator.mapping(z, (front if frontal else cameras).to(device))
-    return generator.synthesis(ws, cameras.to(device))
+    return generator.synthesis(ws, cameras.to(device), options)
 
 
 def latents(generator: Generator, seed: int, indices: Indices) -> torch.Tensor:  # [B, z_dim]
@@ -111,7 +127,7 @@ def cameras_name(setting: Setting) -> str:
     if setting.data is not None:
         return f"of {setting.data.name}"
     spread = USUAL[setting.generator.camera_preset]
-    kind = "uniform" if spread.uniform else "Gaussian"
+    kind = "uniform" if spread.uniform else f"Gaussian within {LIMIT:g} deviations"
     return f"{kind}, yaw {spread.yaw:g}, pitch {spread.pitch:g} rad"
 
 
@@ -123,18 +139,15 @@ def batches(setting: Setting, indices: Indices) -> Sequence[Indices]:
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
-def read_indices(setting: Setting, indices: Indices) -> Iterator[Sample]:
-    """Pictures that were made elsewhere."""
+def read_pictures(setting: Setting, indices: Indices) -> Iterator[NDArray[np.uint8]]:
+    """Pictures that were made elsewhere, [B, H, W, 3], in batches."""
     images = setting.images
     assert images is not None
     if len(indices) and indices.max() >= len(images):
         raise InputError(f"{images.name} has {len(images)} pictures: ask for no more with --num.")
     for some in batches(setting, indices):
         items = [images[int(index)] for index in some]
-        pictures = torch.stack([item.image for item in items]).permute(0, 2, 3, 1).numpy()
-        labels = torch.stack([item.label for item in items])
-        known = bool(labels.isfinite().all())
-        yield Sample(some, Camera.from_label(labels) if known else None, pictures)
+        yield torch.stack([item.image for item in items]).permute(0, 2, 3, 1).numpy()
 
 
 def available(setting: Setting, wanted: int) -> int:
@@ -143,12 +156,16 @@ def available(setting: Setting, wanted: int) -> int:
     return count if setting.images is None else min(count, len(setting.images))
 
 
+def drawn_with(conditioning: str) -> dict[str, object]:
+    """How pictures of a generator are drawn, for the protocol."""
+    return {"conditioning": conditioning, "truncation": 1.0, "noise": DEFAULT_OPTIONS.noise_mode}
+
+
 def short(count: int) -> str:
     """2000 as "2k", as the papers write it in the names of metrics."""
     return f"{count // 1000}k" if count >= 1000 and count % 1000 == 0 else str(count)
 
 
-@lru_cache(maxsize=8)
 @torch.inference_mode()
 def heeds_conditioning(generator: Generator) -> bool:
     """Whether its mapping network listens to the camera at all."""

@@ -1,7 +1,7 @@
 """Heads from several cameras each, and what is seen of them: rows that are kept on disk.
 
 A head's conditioning camera is the frontal one for all its views, so that who it is cannot depend
-on where it is seen from.
+on where it is seen from; unless the setting wants each view's own, as in training.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +17,14 @@ from nerfgan_cli.evaluation.looks import Array, FaceReader, Looks, from_rows, to
 from nerfgan_cli.evaluation.metric import Setting
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
 from nerfgan_cli.evaluation.samples import (
+    SEEDS_APART,
     Indices,
     batches,
     cameras_for,
     latents,
-    read_indices,
+    read_pictures,
 )
-from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, Generator
 from nerfgan_cli.media import to_pixels
 
 Draw = Callable[[Indices], Iterator[Rows]]  # rows of some heads, in their order
@@ -39,14 +40,35 @@ class Sitting(NamedTuple):
 def of_teacher(setting: Setting) -> Setting:
     """The same of the teacher: its heads are the first that are judged, from the same cameras."""
     name = f"the teacher of {setting.name}"
-    return replace(setting, name=name, generator=setting.teacher, images=None)
+    return replace(
+        setting,
+        name=name,
+        generator=setting.teacher,
+        images=None,
+        options=DEFAULT_OPTIONS,
+        origin=None,
+    )
 
 
-def own_and_front(setting: Setting) -> Sitting:
-    """A head's own camera, then the canonical one."""
+def own_front_other(setting: Setting) -> Sitting:
+    """A head's own camera, the canonical one, and another as its own might be."""
     assert setting.generator is not None
     front = PRESETS[setting.generator.camera_preset].frontal()
-    return Sitting("own, front", lambda some: (cameras_for(setting, some), front))
+
+    def cameras(some: Indices) -> Sequence[Camera]:
+        return cameras_for(setting, some), front, cameras_for(setting, some + SEEDS_APART)
+
+    return Sitting("own, front, other", cameras)
+
+
+def conditioning(setting: Setting) -> str:
+    """For the protocol."""
+    return "the camera of the view" if setting.condition_on_view else "frontal"
+
+
+def mark(setting: Setting) -> str:
+    """For the names of numbers that others cannot be compared with."""
+    return "_conditioned" * setting.condition_on_view
 
 
 def look_at_heads(
@@ -54,11 +76,12 @@ def look_at_heads(
 ) -> list[Looks]:  # for each view, of `count` heads
     generator = setting.generator
     assert generator is not None
-    facts = {**generator_facts(setting, generator, True), "sitting": sitting.name}
+    frontal = not setting.condition_on_view
+    facts = {**generator_facts(setting, generator, frontal), "sitting": sitting.name}
 
     def draw(indices: Indices) -> Iterator[Rows]:
         for some in batches(setting, indices):
-            yield look_at_some(setting.seed, generator, reader, some, sitting.cameras(some))
+            yield look_at_some(setting, generator, reader, some, sitting.cameras(some))
 
     what = f"heads of {setting.name}, {sitting.name}"
     rows = _rows(setting, reader, facts, count, draw, what)
@@ -72,8 +95,8 @@ def look_at_pictures(setting: Setting, reader: FaceReader, count: int) -> Looks:
     assert setting.images is not None
 
     def draw(indices: Indices) -> Iterator[Rows]:
-        for sample in read_indices(setting, indices):
-            yield to_rows(reader.look(sample.pictures))
+        for pictures in read_pictures(setting, indices):
+            yield to_rows(reader.look(pictures))
 
     facts = {"pictures": setting.images.fingerprint()}
     rows = _rows(setting, reader, facts, count, draw, f"pictures of {setting.name}")
@@ -93,18 +116,24 @@ def true_angles(setting: Setting, count: int) -> Array:  # [N, 3], radians; NaN 
 
 @torch.inference_mode()
 def look_at_some(
-    seed: int,
+    setting: Setting,
     generator: Generator,
     reader: FaceReader,
     indices: Indices,  # [B]
     cameras: Sequence[Camera],  # for each view, B or one for all
 ) -> Rows:  # [B, views · width]
-    device = generator.latent_space().w_avg.device
+    device, options = generator.latent_space().w_avg.device, setting.options
     front = PRESETS[generator.camera_preset].frontal().to(device)
-    ws = generator.mapping(latents(generator, seed, indices).to(device), front)
-    subject = generator.prepare(ws)
-    views = (generator.draw(subject, c.expand(len(indices)).to(device)).image for c in cameras)
-    return np.concatenate([to_rows(reader.look(to_pixels(view))) for view in views], axis=1)
+    z = latents(generator, setting.seed, indices).to(device)
+    subject = generator.prepare(generator.mapping(z, front), options)
+    rows = []
+    for camera in cameras:
+        place = camera.expand(len(indices)).to(device)
+        if setting.condition_on_view:
+            subject = generator.prepare(generator.mapping(z, place), options)
+        pixels = to_pixels(generator.draw(subject, place, options).image)
+        rows.append(to_rows(reader.look(pixels)))
+    return np.concatenate(rows, axis=1)
 
 
 def _rows(
@@ -116,9 +145,9 @@ def _rows(
     what: str,
 ) -> Rows:
     """What was not kept is looked at anew."""
-    networks = [source for source in (*reader.sources.values(), reader.detector) if source]
-    sums = sorted({source.sha256 for source in networks})
-    folder = folder_of(setting.cache, "heads", {**facts, "networks": sums})
+    sources = {**reader.sources, "detector": reader.detector}
+    networks = {what: source and source[1:] for what, source in sources.items()}
+    folder = folder_of(setting.cache, "heads", {**facts, "networks": networks})
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         for some in work:

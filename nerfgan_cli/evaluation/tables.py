@@ -8,11 +8,21 @@ import io
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-FORMATS = ("text", "markdown", "latex", "csv")
+from nerfgan_cli import markdown
+
 SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
 WIDEST = 110  # characters of a text table; further columns go below
 LONGEST_NUMBER = 32  # characters, with its head; what is longer is text
 GREY, PLAIN = "\x1b[90m", "\x1b[0m"
+LATEX = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "_%&#${}"},
+        **{"\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}"},
+        **{"<": "$<$", ">": "$>$", "±": "$\\pm$", "↓": "$\\downarrow$", "↑": "$\\uparrow$"},
+        **{"²": "$^2$", "³": "$^3$", "·": "$\\cdot$", "°": "$^\\circ$", "×": "$\\times$"},
+        **{"…": "\\dots{}", "–": "--", "−": "$-$"},
+    }
+)
 
 
 class Row(NamedTuple):
@@ -27,12 +37,12 @@ class Table(NamedTuple):
 
 
 def render(table: Table, form: str) -> str:
-    """In one of `FORMATS`, with a line break at its end."""
+    """In one of the forms of `WRITERS`, with a line break at its end."""
     return WRITERS[form](table)
 
 
 def as_text(table: Table, colour: bool = False) -> str:
-    """Aligned columns; what is too wide continues below, for those who have something there."""
+    """Aligned columns. Those that find no room go below, without rows that are empty there."""
     table = _one_label(table)
     parts = []
     for columns in _blocks(table):
@@ -48,11 +58,11 @@ def as_text(table: Table, colour: bool = False) -> str:
 
 def as_markdown(table: Table) -> str:
     """Published rows are in italics: Markdown has no grey."""
-    lines = [_bar(table.head), _bar(["---", *["--:"] * (len(table.head) - 1)])]
-    for row in table.rows:
-        cells = [cell.replace("|", "\\|") for cell in row.cells]
-        lines.append(_bar([f"*{c}*" if c and row.published else c for c in cells]))
-    return "\n".join(lines) + "\n"
+    rows = [
+        [f"*{cell}*" if cell and row.published else cell for cell in row.cells]
+        for row in table.rows
+    ]
+    return "\n".join(markdown.table(table.head, rows)) + "\n"
 
 
 def as_latex(table: Table) -> str:
@@ -125,17 +135,9 @@ def _line(cells: Sequence[str], columns: Sequence[int], widths: dict[int, int]) 
     return "  ".join([first, *others]).rstrip()
 
 
-def _bar(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def _latex_line(cells: Sequence[str]) -> str:
     return " & ".join(map(_latex, cells)) + " \\\\"
 
 
 def _latex(text: str) -> str:
-    for plain, escaped in (("\\", "/"), ("_", "\\_"), ("%", "\\%"), ("&", "\\&"), ("#", "\\#")):
-        text = text.replace(plain, escaped)
-    for plain, escaped in (("±", "$\\pm$"), ("↓", "$\\downarrow$"), ("↑", "$\\uparrow$")):
-        text = text.replace(plain, escaped)
-    return text.replace("²", "$^2$").replace("·", "$\\cdot$").replace("°", "$^\\circ$")
+    return text.translate(LATEX)

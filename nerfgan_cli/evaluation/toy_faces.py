@@ -35,6 +35,10 @@ class ToyFaces:
         self.points, self.code_size = len(names), network.config.code_size
         self.eyes = ([names.index(EYES[0])], [names.index(EYES[1])])
 
+    def only(self, what: str) -> "ToyFaces":
+        """One network tells all."""
+        return self
+
     def look(self, pictures: NDArray[np.uint8]) -> Looks:
         image = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
         read = self.network.read(image.float() / 127.5 - 1)

@@ -5,7 +5,8 @@
     landmarks  whether its points are still where they were on it
 
 They belong together: a head that never turns keeps its identity and its landmarks, and has no pose.
-One pass draws each head from its own camera and from the front.
+One pass draws each head from its own camera, from the front, and from another camera: identity is
+also that of two views of any cameras, as EG3D measures it.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,17 +28,29 @@ from nerfgan_cli.evaluation.looks import (
 )
 from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Metric, Setting, Value
 from nerfgan_cli.evaluation.pose import measure_pose
-from nerfgan_cli.evaluation.samples import available, cameras_name, short
-from nerfgan_cli.evaluation.sittings import look_at_heads, of_teacher, own_and_front
+from nerfgan_cli.evaluation.samples import available, cameras_name, drawn_with, short
+from nerfgan_cli.evaluation.sittings import (
+    conditioning,
+    look_at_heads,
+    mark,
+    of_teacher,
+    own_front_other,
+)
 from nerfgan_cli.metrics.identity import cosines
 from nerfgan_cli.metrics.landmarks import landmark_errors
 
 QUICK, MOST = 128, 1024  # heads of a bare evaluation, and of EG3D's protocol
+PAIRS = "identity_pairs"
+OWN, FRONT, OTHER = range(3)  # views of a head, see `own_front_other`
+VIEWS = {
+    (OWN, FRONT): "own camera against the front",
+    (OWN, OTHER): "own camera against another",
+}
 
 
 @dataclass(frozen=True)
 class Turning:
-    """One of the three."""
+    """Pose, identity or landmarks."""
 
     name: str
     values: Callable[[Setting, FaceReader, int], list[Value]]
@@ -52,22 +65,27 @@ class Turning:
 
     def measure(self, setting: Setting) -> list[Value]:
         count = min(available(setting, QUICK), MOST)
-        return self.values(setting, open_reader(setting), count)
+        with setting.world.alike():
+            reader = open_reader(setting)
+        return self.values(setting, reader, count)
 
 
 def measure_identity(setting: Setting, reader: FaceReader, count: int) -> list[Value]:
-    """Mean cosine between a view and the one from the front."""
+    """Mean cosine between a view and the one from the front, and between any two."""
 
-    def compare(view: Looks, front: Looks) -> Array:
-        return cosines(view.codes, front.codes)
+    def compare(view: Looks, other: Looks) -> Array:
+        return cosines(view.codes, other.codes)
 
-    found, lost, protocol = compare_to_front(setting, reader, count, IDENTITY, compare)
-    name = f"{short(count)}:{reader.sources[IDENTITY].name}"
-    mean, error = float(found.mean()), standard_error(found)
-    return [
-        Value(f"{IDENTITY}{name}", mean, error, "", HIGHER, protocol),
-        *rate_of_lost(reader, f"{IDENTITY}_no_face{name}", lost, protocol),
-    ]
+    values: list[Value] = []
+    name = f"{short(count)}{mark(setting)}:{reader.sources[IDENTITY].name}"
+    for kind, views in ((IDENTITY, (OWN, FRONT)), (PAIRS, (OWN, OTHER))):
+        found, lost, protocol = compare_views(setting, reader, count, IDENTITY, views, compare)
+        mean, error = float(found.mean()), standard_error(found)
+        values += [
+            Value(f"{kind}{name}", mean, error, "", HIGHER, protocol),
+            *rate_of_lost(reader, f"{kind}_no_face{name}", lost, protocol),
+        ]
+    return values
 
 
 def measure_landmarks(setting: Setting, reader: FaceReader, count: int) -> list[Value]:
@@ -76,9 +94,10 @@ def measure_landmarks(setting: Setting, reader: FaceReader, count: int) -> list[
     def compare(view: Looks, front: Looks) -> Array:
         return landmark_errors(view.points, front.points, distance_of_eyes(reader, front.points))
 
-    found, lost, protocol = compare_to_front(setting, reader, count, LANDMARKS, compare)
+    front = (OWN, FRONT)
+    found, lost, protocol = compare_views(setting, reader, count, LANDMARKS, front, compare)
     protocol |= {"alignment": "similarity", "unit": "distance between the eyes, from the front"}
-    name = f"{short(count)}:{reader.sources[LANDMARKS].name}"
+    name = f"{short(count)}{mark(setting)}:{reader.sources[LANDMARKS].name}"
     mean = float(found.mean())
     return [
         Value(f"{LANDMARKS}{name}", mean, standard_error(found), "eyes²", LOWER, protocol),
@@ -87,42 +106,45 @@ def measure_landmarks(setting: Setting, reader: FaceReader, count: int) -> list[
     ]
 
 
-def compare_to_front(
+def compare_views(
     setting: Setting,
     reader: FaceReader,
     count: int,
     what: str,  # a key of the reader's sources
-    compare: Callable[[Looks, Looks], Array],  # views, fronts -> one number each
+    views: tuple[int, int],  # a key of `VIEWS`
+    compare: Callable[[Looks, Looks], Array],  # of both views -> one number each
 ) -> tuple[Array, float, dict[str, object]]:  # numbers of heads, the rate of lost ones, protocol
     """Of the heads that were found in both pictures, and of the teacher's for comparison."""
     protocol: dict[str, object] = {
         "heads": count,
-        "network": reader.sources[what].name,
-        "network_sha256": reader.sources[what].sha256,
-        "views": "own camera against the front",
+        **reader.sources[what].told("network"),
+        "views": VIEWS[views],
         "cameras": cameras_name(setting),
-        "conditioning": "frontal",
-        "truncation": 1.0,
-        "noise": "const",
+        **drawn_with(conditioning(setting)),
     }
-    found, lost = _compare(setting, reader, count, compare)
+    found, lost = _compare(setting, reader, count, views, compare)
     protocol |= {"no_face": lost}
     if setting.teacher is not None:
-        theirs, _ = _compare(of_teacher(setting), reader, count, compare)
+        theirs, _ = _compare(of_teacher(setting), reader, count, views, compare)
         protocol |= {"teacher": float(theirs.mean())}
     return found, lost, protocol
 
 
 def _compare(
-    setting: Setting, reader: FaceReader, count: int, compare: Callable[[Looks, Looks], Array]
+    setting: Setting,
+    reader: FaceReader,
+    count: int,
+    views: tuple[int, int],
+    compare: Callable[[Looks, Looks], Array],
 ) -> tuple[Array, float]:  # numbers of those found; the rate of the others
-    view, front = look_at_heads(setting, reader, own_and_front(setting), count)
-    both = view.found & front.found
+    looks = look_at_heads(setting, reader, own_front_other(setting), count)
+    first, second = (looks[view] for view in views)
+    both = first.found & second.found
     if not both.any():
         raise InputError(
             f"no face was found in any of {count} heads: take a model of faces, or other networks."
         )
-    return compare(view.of(both), front.of(both)), float(1 - both.mean())
+    return compare(first.of(both), second.of(both)), float(1 - both.mean())
 
 
 TURNING = [

@@ -42,6 +42,7 @@ class Aligned(NamedTuple):
     warnings: list[str]
     estimate: Estimate | None = None  # of a face
     points: Points | None = None  # [N, 2], marked by a person, in pixels of the final picture
+    world: Points | None = None  # [N, 3], what the camera should show there, if that is known
     face: Face | None = None  # in the photograph
     number: int = 0  # of the face, by size; 1 is the largest
     faces: int = 0  # that were found
@@ -91,15 +92,19 @@ class Aligner:
             few = len(marked.points) == len(FIVE)
             crop = crop_of_five(marked.points if few else five_of(marked.points), width, height)
         picture, points = crop.cut(photo, self.border), crop.to_crop(marked.points)
-        if camera is not None:
-            return self._given(photo, picture, crop, camera, points)
-        if marked.world is None:
-            five = points if few else five_of(points)
+        if marked.world is not None:
+            method = GIVEN
+            if camera is None:
+                camera = finished(solve_pose(points, marked.world, self.preset), self.preset)
+                method = f"{len(points)} points of the world"
+            aligned = self._given(photo, picture, crop, camera, points)
+            return aligned._replace(method=method, world=marked.world)
+        five = points if few else five_of(points)
+        if camera is None:
             estimate = self._estimator().from_points(five, None if few else points)
             return self._finish(photo, picture, crop, estimate)
-        found = solve_pose(points, marked.world, self.preset)
-        aligned = self._given(photo, picture, crop, finished(found, self.preset), points)
-        return aligned._replace(method=f"{len(points)} points of the world")
+        aligned = self._given(photo, picture, crop, camera, points)
+        return aligned._replace(world=FIVE if self.estimator else None)  # cats have other faces
 
     def align_whole(self, photo: Pixels, camera: Camera) -> Aligned:
         """The middle of the photograph, with a camera as given."""

@@ -103,7 +103,7 @@ def make_record(
 ) -> dict[str, Any]:
     """Aligns a photograph and writes its files."""
     aligned = align_photo(aligner, photo, wish)
-    return write_record(out, photo.name, str(photo.path), key_of(photo.path, settings), aligned)
+    return write_record(out, photo.name, photo.path, key_of(photo.path, settings), aligned)
 
 
 def fingerprint(files: Sequence[Path]) -> str:

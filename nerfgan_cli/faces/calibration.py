@@ -33,6 +33,13 @@ class Calibration:
     residual: tuple[float, float, float]  # root mean square, on the pictures it was fitted to
     pictures: int
 
+    def __str__(self) -> str:
+        yaw, pitch, roll = self.residual
+        return (
+            f"{yaw:.1f} degrees off in yaw, {pitch:.1f} in pitch, {roll:.1f} in roll (root mean "
+            f"square) on the {self.pictures} pictures of its calibration"
+        )
+
     def correct(self, angles: Points) -> Points:  # [..., 3], radians
         offset = [radians(value) for value in self.offset]
         return np.asarray(angles * self.gain + offset)

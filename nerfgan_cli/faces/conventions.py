@@ -10,20 +10,24 @@ NAME.onnx says the same as an entry of `KNOWN`:
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nerfgan_cli.errors import WeightsError
+from nerfgan_cli.faces.accuracy import Accuracy
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class CropRule:
-    """The square that a network sees, from the detector's box of the face."""
+    """The square that a network sees, from the detector's box of the face or from the picture."""
 
-    side: float  # in lengths of the box
-    of: str = "longer"  # side of the box: the longer, or the mean of both
-    down: float = 0.0  # its centre is below that of the box, in lengths of the box
+    side: float  # in lengths of what is named next
+    of: str = "longer"  # side of the box, or the mean of both, or the whole picture's side
+    down: float = 0.0  # its centre is below that of the box or picture, in such lengths
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class LandmarkOutput:
     output: str
     layout: str = "xyxy"  # x0, y0, x1, y1, …; or all x, then all y: xxyy
     range: tuple[float, float] = (0.0, 1.0)  # its values at the left and right edge of the square
+    measured: Accuracy | None = None  # of PnP on them with InsightFace's mean shape
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,14 @@ class PoseOutput:
     `angles` are yaw, pitch, roll in degrees, and signs turn them into those of our camera.
     `affine` begins with a 3×4 matrix whose first two rows are, up to their lengths, those of the
     rotation from the head to the picture, both with x right, y up, z towards the viewer.
+    `reconstruction` is the vector of Deep3DFaceRecon, by which EG3D's labels were made: numbers 224
+    to 226 turn the head about x, y, z in radians, 254 to 256 shift it before a camera at 10.
     """
 
     output: str
     form: str = "angles"
     signs: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    measured: Accuracy | None = None
 
 
 @dataclass(frozen=True)
@@ -67,63 +75,76 @@ KNOWN = {
     "tddfa_v2": Convention(
         CropRule(1.58, "mean", 0.14),
         channels="bgr",
-        landmarks=LandmarkOutput("lm_raw", "xxyy", (-1.0, 1.0)),
-        pose=PoseOutput("params", "affine"),
+        landmarks=LandmarkOutput("lm_raw", "xxyy", (-1.0, 1.0), Accuracy(2.7, 5.3)),
+        pose=PoseOutput("params", "affine", measured=Accuracy(1.6, 3.4)),
     ),
     # face-api.js; coarser.
-    "face_landmark_68": Convention(CropRule(1.05), landmarks=LandmarkOutput("landmarks")),
+    "face_landmark_68": Convention(
+        CropRule(1.05), landmarks=LandmarkOutput("landmarks", measured=Accuracy(3.2, 8.4))
+    ),
+    # Deep3DFaceRecon, exported by its user. Of its square of 224 pixels a face unit has 102, of the
+    # final picture 300/700.
+    "deep3d": Convention(
+        CropRule(224 / 102 * 300 / 700, "picture"),
+        scale=255.0,
+        pose=PoseOutput("", "reconstruction"),
+    ),
     # FSA-Net; its two variants are meant to be averaged.
     "fsanet": Convention(
         CropRule(1.0),
         channels="bgr",
         mean=127.5,
         scale=128.0,
-        pose=PoseOutput("", "angles", (1.0, -1.0, -1.0)),
+        pose=PoseOutput("", "angles", (1.0, -1.0, -1.0), Accuracy(3.0, 8.9)),
     ),
 }
+EXAMPLE = '{"size": 120, "crop": {"side": 1.2}, "landmarks": {"output": "points"}}'
 WORDS = {
     "channels": ("rgb", "bgr"),
-    "of": ("longer", "mean"),
+    "of": ("longer", "mean", "picture"),
     "layout": ("xyxy", "xxyy"),
-    "form": ("angles", "affine"),
+    "form": ("angles", "affine", "reconstruction"),
 }
 PARTS: dict[str, type] = {"crop": CropRule, "landmarks": LandmarkOutput, "pose": PoseOutput}
 
 
 def convention_of(network: Path) -> Convention:
-    """From the file beside a network, or by its name."""
+    return find_convention(network, KNOWN, lambda told: build(Convention, told), EXAMPLE)
+
+
+def find_convention(
+    network: Path,
+    known: Mapping[str, T],  # by the beginning of a file's name
+    make: Callable[[Any], T],  # from JSON; ValueError or TypeError about what does not fit
+    example: str,  # of that JSON
+) -> T:
+    """How a network is to be fed: from the file beside it, or by its name."""
     beside = network.with_suffix(".json")
     if beside.is_file():
-        return read_convention(beside)
-    for beginning, convention in KNOWN.items():
+        try:
+            return make(json.loads(beside.read_text()))
+        except OSError as error:
+            raise WeightsError(f"cannot read {beside} ({error.strerror}): check it.") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise WeightsError(f"{beside} describes no network ({error}): mend it.") from error
+    for beginning, convention in known.items():
         if network.name.startswith(beginning):
             return convention
     raise WeightsError(
-        f"{network} is not known (known are {', '.join(f'{name}*' for name in KNOWN)}): write "
-        f'{beside.name} beside it, as {{"size": 120, "crop": {{"side": 1.2}}, "landmarks": '
-        '{"output": "points"}}.'
+        f"{network} is not known (known are {', '.join(f'{name}*' for name in known)}): write "
+        f"{beside.name} beside it, as {example}."
     )
-
-
-def read_convention(path: Path) -> Convention:
-    try:
-        convention: Convention = build(Convention, json.loads(path.read_text()))
-    except OSError as error:
-        raise WeightsError(f"cannot read {path} ({error.strerror}): check it.") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{path} describes no network ({error}): mend it.") from error
-    return convention
 
 
 def build(kind: Any, values: Any) -> Any:
     """A dataclass from JSON; ValueError or TypeError about what does not fit."""
     if not isinstance(values, dict):
         raise ValueError(f"{values!r} is no object")
-    known = {field.name: field for field in fields(kind)}
+    known = {field.name for field in fields(kind)} - {"measured"}
     made: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
-            raise ValueError(f"{key!r} is none of {', '.join(known)}")
+            raise ValueError(f"{key!r} is none of {', '.join(sorted(known))}")
         if key in PARTS:
             made[key] = build(PARTS[key], value)
         elif key in WORDS:

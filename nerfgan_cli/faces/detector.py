@@ -16,9 +16,9 @@ from PIL import Image
 from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.faces.cropping import Pixels
 from nerfgan_cli.faces.networks import PackLandmarks, first_line, session_options
+from nerfgan_cli.faces.packs import ADDRESS, PACKS, PLACE, find_or_fetch_pack, folder_of
 from nerfgan_cli.faces.shapes import Points
 
-PACKS = "https://github.com/deepinsight/insightface/releases/download/model-zoo"
 DEFAULT_PACK = "buffalo_l"
 LICENCE = "InsightFace's packs are for non-commercial research only"
 SIZES = ((128, 128), (640, 640))
@@ -87,16 +87,15 @@ class Detector:
 
 def load_pack(pack: str, modules: tuple[str, ...] = MODULES) -> dict[str, Any]:
     """The models of a pack by what they do; fetched first if it is InsightFace's and not here."""
-    root = Path("~/.insightface").expanduser()
-    folder = Path(pack).expanduser()
-    if ("/" in pack or "\\" in pack) and not folder.is_dir():
+    root = PLACE.expanduser()
+    own = Path(pack).expanduser().is_dir()
+    if ("/" in pack or "\\" in pack) and not own:
         raise WeightsError(f"there is no folder {pack}: give one with a pack's .onnx files.")
-    name = DEFAULT_PACK if folder.is_dir() else pack
-    place = folder if folder.is_dir() else root / "models" / pack
-    remedy = (
-        f"unpack {PACKS}/{name}.zip into {root / 'models' / name} ({LICENCE}), give the folder of "
-        "another pack, or give the five points of the face"
-    )
+    name, place = DEFAULT_PACK if own else pack, folder_of(pack)
+    otherwise = "give the folder of another pack, or give the five points of the face"
+    remedy = f"unpack {ADDRESS}/{name}.zip into {root / 'models' / name} ({LICENCE}), {otherwise}"
+    if pack in PACKS and not own:  # others are fetched by the package, unchecked
+        place = find_or_fetch_pack(pack, f", {otherwise}")
     try:
         from insightface.app import FaceAnalysis
 

@@ -14,8 +14,10 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from nerfgan_cli.cameras import viewing_angles
+from nerfgan_cli.data.ffhq_pose import pose_from_reconstruction
 from nerfgan_cli.data.framing import Framing
 from nerfgan_cli.errors import WeightsError
+from nerfgan_cli.faces.accuracy import PACK_POSE, Accuracy
 from nerfgan_cli.faces.conventions import Convention, convention_of
 from nerfgan_cli.faces.cropping import Pixels
 from nerfgan_cli.faces.shapes import LANDMARKS, MIRRORED, Points
@@ -29,12 +31,15 @@ class Look(NamedTuple):
 
     landmarks: Points | None  # [68, 2], pixels of the picture
     angles: Points | None  # yaw, pitch, roll of the viewing direction, radians
+    position: Points | None = None  # [3], of the camera in the world, at any distance
 
 
 class Looker(Protocol):
     """A network, with all that it needs to be asked."""
 
     name: str
+    pose_measured: Accuracy | None
+    landmarks_measured: Accuracy | None  # of PnP on them with InsightFace's mean shape
 
     def look(self, picture: Pixels, box: Points) -> Look: ...  # [H, W, 3], [4]: x0, y0, x1, y1
 
@@ -52,18 +57,20 @@ def look_steadily(looker: Looker, picture: Pixels, box: Points) -> Look:
         looks.append(unmirror(looker.look(flipped, mirrored), width))
     landmarks = [look.landmarks for look in looks if look.landmarks is not None]
     angles = [look.angles for look in looks if look.angles is not None]
+    positions = [look.position for look in looks if look.position is not None]
     return Look(
-        np.mean(landmarks, axis=0) if landmarks else None,
-        np.mean(angles, axis=0) if angles else None,
+        *(np.mean(all_, axis=0) if all_ else None for all_ in (landmarks, angles, positions))
     )
 
 
 def unmirror(look: Look, width: int) -> Look:
     """What was seen in the mirror, as it is."""
-    landmarks, angles = look
-    if landmarks is not None:
-        landmarks = (landmarks * (-1, 1) + (width, 0))[MIRRORED]
-    return Look(landmarks, None if angles is None else angles * (-1, 1, -1))
+    landmarks, angles, position = look
+    return Look(
+        None if landmarks is None else (landmarks * (-1, 1) + (width, 0))[MIRRORED],
+        None if angles is None else angles * (-1, 1, -1),
+        None if position is None else position * (-1, 1, 1),
+    )
 
 
 class Network:
@@ -74,6 +81,9 @@ class Network:
             raise WeightsError(f"there is no {path}: give the ONNX file of a network.")
         self.name = path.stem
         self.convention = convention_of(path)
+        pose, landmarks = self.convention.pose, self.convention.landmarks
+        self.pose_measured = pose.measured if pose else None
+        self.landmarks_measured = landmarks.measured if landmarks else None
         self.session = open_session(path)
         self._input = self.session.get_inputs()[0]
         self._outputs = [output.name for output in self.session.get_outputs()]
@@ -87,15 +97,17 @@ class Network:
 
     def look(self, picture: Pixels, box: Points) -> Look:
         rule = self.convention.crop
+        if rule.of == "picture":
+            box = np.array([0.0, 0.0, picture.shape[1], picture.shape[0]])
         width, height = box[2:] - box[:2]
-        length = max(width, height) if rule.of == "longer" else (width + height) / 2
+        length = (width + height) / 2 if rule.of == "mean" else max(width, height)
         side = rule.side * length
         center = (box[:2] + box[2:]) / 2 + (0, rule.down * length)
         left, top = center - side / 2
         framing = Framing(0, float(left), float(top), float(side))
         seen = framing.apply(Image.fromarray(picture), self.size, BLACK)
         outputs = self._run(np.asarray(seen, dtype=np.float32))
-        return Look(self._landmarks(outputs, (left, top), side), self._angles(outputs))
+        return Look(self._landmarks(outputs, (left, top), side), *self._pose(outputs))
 
     def _run(self, pixels: Any) -> dict[str, Points]:  # [size, size, 3], 0 … 255
         convention = self.convention
@@ -125,13 +137,16 @@ class Network:
         first, last = rule.range
         return np.asarray((points - first) / (last - first) * side + corner)
 
-    def _angles(self, outputs: dict[str, Points]) -> Points | None:
+    def _pose(self, outputs: dict[str, Points]) -> tuple[Points | None, Points | None]:
+        """Angles, and the position if it is told."""
         rule = self.convention.pose
         if rule is None:
-            return None
+            return None, None
+        if rule.form == "reconstruction":
+            return pose_of_reconstruction(self._output(outputs, rule.output, 257))
         if rule.form == "affine":
-            return angles_of_affine(self._output(outputs, rule.output, 12))
-        return np.radians(self._output(outputs, rule.output, 3)[:3]) * rule.signs
+            return angles_of_affine(self._output(outputs, rule.output, 12)), None
+        return np.radians(self._output(outputs, rule.output, 3)[:3]) * rule.signs, None
 
     def _output(self, outputs: dict[str, Points], name: str, least: int) -> Points:
         if name not in outputs:
@@ -145,6 +160,16 @@ class Network:
                 f"{least}: it is another network than described."
             )
         return outputs[name][: max(least, 3)]
+
+
+def pose_of_reconstruction(numbers: Points) -> tuple[Points, Points]:  # [257] -> [3], [3]
+    angles, shift = (
+        torch.from_numpy(numbers[None, 224:227]),
+        torch.from_numpy(numbers[None, 254:257]),
+    )
+    pose = pose_from_reconstruction(angles, shift)
+    seen = np.array([float(angle) for angle in viewing_angles(pose)])
+    return seen, pose[0, :3, 3].numpy()
 
 
 def angles_of_affine(numbers: Points) -> Points:  # [12] -> [3]
@@ -168,6 +193,9 @@ def angles_of_head(rotation: Points) -> Points:  # [3, 3] -> [3]
 
 class PackLandmarks:
     """The network for 68 points in 3D of an InsightFace pack, with the pose that it implies."""
+
+    pose_measured: Accuracy | None = PACK_POSE
+    landmarks_measured: Accuracy | None = None
 
     def __init__(self, model: Any, pack: str) -> None:
         self._model = model

@@ -1,8 +1,9 @@
 """What a person looks at to see whether a crop and its camera are right.
 
-Crosses are eyes, nose and mouth corners of the mean face as the camera sees them; they should lie
-on the dots, the points that were found in the picture. The arrows are the world's axes: red to the
-subject's left, green up, blue out of the face. The white line lies as the horizon does.
+Crosses are eyes, nose and mouth corners of the mean face as the camera sees them, or points whose
+places in the world were given; they should lie on the dots, the points in the picture. The arrows
+are the world's axes: red to the subject's left, green up, blue out of the face. The white line lies
+as the horizon does.
 """
 
 import numpy as np
@@ -19,6 +20,7 @@ from nerfgan_cli.faces.shapes import CENTER, Points
 ENLARGED = 2  # the drawing, of the final picture
 DOT, CROSS, FIVE, LEVEL = (80, 255, 80), (255, 60, 220), (255, 230, 60), (255, 255, 255)
 PAPER, INK, WARNING = (20, 20, 20), (240, 240, 240), (255, 170, 60)
+KEY = "crosses: a mean face, or the places of points, as this camera sees them; circles: as found"
 AXIS = 0.25  # length in the world
 FONT, LINE = 20, 27  # pixels
 
@@ -34,7 +36,9 @@ def draw_overlay(aligned: Aligned) -> Pixels:
         f"by {aligned.method}" + (f", score {aligned.face.score:.2f}" if aligned.face else ""),
     ]
     if aligned.estimate:
-        lines.append("crosses: a mean face as this camera sees it; circles: points that were found")
+        lines.append(f"this way: {aligned.estimate.known}")
+    if aligned.estimate or aligned.world is not None:
+        lines.append(KEY)
     plain = len(lines)
     lines += aligned.warnings
     sheet = Image.new("RGB", (side, side + LINE * len(lines) + 8), PAPER)
@@ -65,12 +69,13 @@ def draw_points(draw: ImageDraw.ImageDraw, aligned: Aligned) -> None:
         # At the distance that the points ask for: the label's is the same for all faces.
         pose = torch.from_numpy(estimate.solved.pose)[None].float()
         camera, center = Camera(pose, camera.intrinsics), CENTER
-        for x, y in seen(camera, estimate.shape):
-            draw.line([x - 5, y - 5, x + 5, y + 5], fill=CROSS, width=2)
-            draw.line([x - 5, y + 5, x + 5, y - 5], fill=CROSS, width=2)
         dots(draw, estimate.landmarks, 4, DOT)
         dots(draw, estimate.five, 6, FIVE)
     dots(draw, aligned.points, 6, FIVE)
+    world = estimate.shape if estimate is not None else aligned.world
+    for x, y in [] if world is None else seen(camera, world):
+        draw.line([x - 5, y - 5, x + 5, y + 5], fill=CROSS, width=2)
+        draw.line([x - 5, y + 5, x + 5, y - 5], fill=CROSS, width=2)
     for direction, (name, colour) in zip(np.eye(3), AXES, strict=True):
         start, end = seen(camera, np.stack([center, center + AXIS * direction])).tolist()
         draw.line([*start, *end], fill=colour, width=4)

@@ -74,8 +74,7 @@ def place(
     preset: CameraPreset,
 ) -> Solved:
     """Where a camera with this rotation stands, by linear least squares over its points."""
-    yaw, pitch, roll = angles.tolist()
-    rotation = pose_from_angles(yaw, pitch, roll, radius=1.0)[0, :3, :3].numpy().T
+    rotation = turned_by(angles)
     focal = preset.focal * SIDE
     turned = world @ rotation.T
     u, v = ((points - SIDE / 2) / focal).T
@@ -85,6 +84,24 @@ def place(
     target = np.concatenate([u * turned[:, 2] - turned[:, 0], v * turned[:, 2] - turned[:, 1]])
     shift = np.linalg.lstsq(system, target, rcond=None)[0]
     return solved(rotation, shift, points, world, preset)
+
+
+def stand(
+    angles: Points,  # yaw, pitch, roll of the viewing direction, radians
+    position: Points,  # [3]
+    points: Points,  # [N, 2]
+    world: Points,  # [N, 3]
+    preset: CameraPreset,
+) -> Solved:
+    """A camera that is known; the points only tell how well it fits."""
+    rotation = turned_by(angles)
+    return solved(rotation, -rotation @ position, points, world, preset)
+
+
+def turned_by(angles: Points) -> Points:  # [3] -> [3, 3], world to camera
+    yaw, pitch, roll = angles.tolist()
+    rotation: Points = pose_from_angles(yaw, pitch, roll, radius=1.0)[0, :3, :3].numpy().T
+    return rotation
 
 
 def solved(

@@ -53,9 +53,14 @@ def find_done(folder: Path, name: str, photo: Path, settings: str) -> dict[str, 
     return record if isinstance(record, dict) and record.get("key") == key else None
 
 
-def write_record(folder: Path, name: str, photo: str, key: str, aligned: Aligned) -> dict[str, Any]:
-    """All three files; returns the content of the JSON."""
-    record = entry_of(aligned.camera) | describe(aligned) | {"photo": photo, "key": key}
+def write_record(
+    folder: Path, name: str, photo: Path, key: str, aligned: Aligned
+) -> dict[str, Any]:
+    """All three files; returns the content of the JSON.
+
+    It is passed on, so that it names the photo without the folders of whoever made it.
+    """
+    record = entry_of(aligned.camera) | describe(aligned) | {"photo": photo.name, "key": key}
     write_png(aligned.picture, picture_of(folder, name))
     write_png(draw_overlay(aligned), overlay_of(folder, name))
     with replacing(record_of(folder, name)) as unfinished:
@@ -76,6 +81,7 @@ def describe(aligned: Aligned) -> dict[str, Any]:
         found |= {"score": face.score, "box": rounded(face.box)}
     if estimate is not None:
         found |= {
+            "accuracy": estimate.known,
             "points": rounded(estimate.five),
             "landmarks": rounded(estimate.landmarks),
             "error_pixels": round(estimate.solved.error, 3),

@@ -21,7 +21,9 @@ from nerfgan_cli.errors import InputError, WeightsError
 Points = NDArray[np.float64]
 
 LANDMARKS = 68
-# Nose and eyes. The jaw's contour slides over a face that turns, brows and mouth move.
+# Nose and eyes. The jaw's contour slides over a face that turns, brows and mouth move: with these
+# 21 of 3DDFA's landmarks PnP was 2.7 degrees off on 17 renders of a head (worst 5.3), with all but
+# the jaw 4.0 (11.4).
 RIGID = slice(27, 48)
 CENTER = np.array(FACE_OFFSET)  # of the face, in the world
 

@@ -11,6 +11,7 @@ from nerfgan_cli.faces.cropping import Border
 from nerfgan_cli.faces.detector import DEFAULT_PACK, Detector
 from nerfgan_cli.faces.estimation import Estimator
 from nerfgan_cli.faces.networks import Looker, Network
+from nerfgan_cli.faces.packs import folder_of
 from nerfgan_cli.faces.shapes import insightface_shape, read_shape
 
 FACES = "ffhq"  # whose cameras the mean face is placed for
@@ -53,5 +54,5 @@ class Tools:
 
     def settings(self) -> str:
         """Changes when results would."""
-        content = fingerprint([*self.files(), Path(self.pack)])
+        content = fingerprint([*self.files(), folder_of(self.pack)])
         return f"{self.like} {self.border.value} {self.pack} {self.by_landmarks} {content}"

@@ -34,7 +34,7 @@ class Rendering(NamedTuple):
 class Subject(NamedTuple):
     """What stays the same while the camera turns."""
 
-    ws: Tensor  # [B, L, w_dim]
+    ws: Tensor  # [B, L, w_dim], and rows of an offset, if any
     planes: Tensor | None = None  # [B, 3, C, H, W], volumetric generators only
     donor: Tensor | None = None  # [B, L, w_dim], who lends some layers: of a student's `mix`
     lent: Tensor | None = None  # [mixing_layers], whether a layer is the donor's
@@ -65,7 +65,8 @@ class DrawOptions:
     noise_mode: str = "const"  # of the backbone's noise images
     ray_chunk: int = DEFAULT_RAY_CHUNK  # bounds the memory of volume rendering
     depth_multiplier: float = 1.0  # scales the samples per ray, coarse and fine
-    # Chunks of rays, or a student's features, are drawn again for their gradients: less memory.
+    # Chunks of rays, a student's features and super-resolutions are drawn again for their
+    # gradients: less memory.
     recompute: bool = False
     generator: torch.Generator | None = None  # draws jitter and noise; None: jitter at mid-bin
     branch: str | None = None  # one of the generator's `branches`; None: the first of them
@@ -100,7 +101,11 @@ class Generator(nn.Module, ABC):
     has_density: bool = False  # `sample` can be asked (meshes)
     branches: tuple[str, ...] = ()  # ways to draw, where there are several; the usual one first
     density_side: float = 1.0  # of the cube about the origin that the subject is in
+    plane_axes: str | None = None  # of its tri-planes, a key of PLANE_AXES; None: it has none
     rows_differ: bool = True  # each row of ws drives layers of its own; else the first drives all
+    # Rows that may follow those of ws, and then add to the codes of a student's own layers: what an
+    # inversion in W+ finds. They are a part of one subject, as ws is, and of it alone.
+    offset_rows: int = 0
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -124,6 +129,20 @@ class Generator(nn.Module, ABC):
     def branch(self) -> str | None:
         """The usual one, if there are several."""
         return self.branches[0] if self.branches else None
+
+    def prefer_branch(self, branch: str) -> None:
+        """From now on it is the usual one."""
+        if branch not in self.branches:
+            has = f"only {', '.join(self.branches)}" if self.branches else "none at all"
+            raise UsageError(
+                f"this model has no branch {branch!r}, {has}: leave the branch out, or use a "
+                "Mimic3D of the 3D phase, which has both."
+            )
+        self.branches = (branch, *(other for other in self.branches if other != branch))
+
+    def scale_samples(self, multiplier: float) -> None:
+        """From now on as many times the samples along each ray, where there are rays: a model that
+        was tuned with more is drawn with more."""
 
     def rays_per_side(self, options: DrawOptions = DEFAULT_OPTIONS) -> int:
         """Side of the feature image."""
@@ -151,13 +170,6 @@ class Generator(nn.Module, ABC):
     def layer_codes(self, ws: Tensor, camera: Camera) -> Tensor | None:  # [B, rows, w_dim]
         """What drives its layers, if that is made of ws and the camera; None: ws itself."""
         return None
-
-    def set_offset(self, offset: Tensor) -> bool:  # [1, rows, w_dim]
-        """From now on added to `layer_codes`, of everybody; False: it has no layers of that kind.
-
-        It is what an inversion in W+ finds.
-        """
-        return False
 
     def noise_images(self) -> dict[str, Tensor]:  # each [H, W]
         """Buffers, by name, that noise mode "const" adds to features: a part of who is drawn."""

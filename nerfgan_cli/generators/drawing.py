@@ -14,7 +14,13 @@ import torch
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS, Camera
-from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering, Subject
+from nerfgan_cli.generators.contract import (
+    DEFAULT_OPTIONS,
+    DrawOptions,
+    Generator,
+    Rendering,
+    Subject,
+)
 
 # Views at once: more gain nothing; on a CPU hardly any do, and the progress would be jerky.
 LARGEST_BATCH = {"cuda": 16, "mps": 4, "cpu": 4}
@@ -25,6 +31,7 @@ ASSUMED_MEMORY = 8 << 30  # where the system does not tell
 # Peak per pixel of the picture, in float32, as measured at 512² on a CPU: 1,790 for EG3D, 1,870
 # for the largest student, 340 for the lightest.
 BYTES_PER_PIXEL = 2000
+BYTES_PER_RAY = 100  # beside the chunk that is rendered: 70 of Mimic3D's 3D branch at 1024²
 
 
 @dataclass(frozen=True)
@@ -112,10 +119,11 @@ def draw_views(
         yield generator.draw(subject, views, _keyed(options, seed, first + start + 1, device))
 
 
-def choose_batch(generator: Generator) -> int:
+def choose_batch(generator: Generator, options: DrawOptions = DEFAULT_OPTIONS) -> int:
     """Views at once, so that a batch takes a modest part of the memory."""
     device = next(generator.parameters()).device
-    per_view = BYTES_PER_PIXEL * generator.img_resolution**2
+    rays = generator.rays_per_side(options) ** 2
+    per_view = max(BYTES_PER_PIXEL * generator.img_resolution**2, BYTES_PER_RAY * rays)
     fitting = int(MEMORY_SHARE * total_memory(device) / per_view)
     return max(1, min(LARGEST_BATCH[device.type], fitting))
 

@@ -8,7 +8,7 @@ Names, shapes and order of the tensors are those of the released checkpoints.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -64,6 +64,7 @@ class EG3D(VolumetricGenerator):
         self.raw_resolution = config.raw_resolution
         self.camera_preset = config.camera_preset
         self.density_side = config.volume.box_warp
+        self.plane_axes = config.volume.plane_axes
         self.conditioning_scale = config.conditioning_scale
         self.swap_probability = config.training.gpc_reg_prob or 0.0
         self.backbone = Backbone(config, self.build_synthesis(config))
@@ -100,6 +101,10 @@ class EG3D(VolumetricGenerator):
     def config(self) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self.eg3d_config)))
         return plain
+
+    def scale_samples(self, multiplier: float) -> None:
+        volume = self.eg3d_config.volume.scaled(multiplier)
+        self.eg3d_config = replace(self.eg3d_config, volume=volume)
 
     def latent_space(self) -> MappingNetwork:
         return self.backbone.mapping
@@ -169,7 +174,12 @@ class EG3D(VolumetricGenerator):
             return Rendering(rgb, rgb, features, depth)
         ws = subject.ws.expand(B, -1, -1)
         out: SuperResolved = self.superresolution(
-            rgb, features, ws, self.eg3d_config.superresolution_noise, options.generator
+            rgb,
+            features,
+            ws,
+            self.eg3d_config.superresolution_noise,
+            options.generator,
+            options.recompute,
         )
         if options.official_raw and self.superresolution.official_changes_rgb(size):
             rgb = out.first_rgb

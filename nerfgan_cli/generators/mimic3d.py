@@ -55,6 +55,7 @@ class Mimic3D(EG3D):
             config.channel_max,
             config.conv_clamp,
             config.residual,
+            config.aware,
         )
 
     def planes_network(self) -> AwareSynthesis:

@@ -28,6 +28,7 @@ class Mimic3DConfig(EG3DConfig):
         default_factory=lambda: TrainingNotes(density_reg_p_dist=0.002), metadata={"recipe": False}
     )
     residual: bool = True  # whether it has S³ᴰ: the 3D phase, which draws both branches
+    aware: bool = True  # whether it has the 3D-aware stream; every published one has
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,6 +12,7 @@ one file is enough to draw from a seed.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,7 +48,6 @@ class Student(Generator):
     """See the module."""
 
     kind = "student"
-    offset: Tensor | None  # [1, rows, w_dim]
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Student(Generator):
             latent.z_dim, latent.c_dim, latent.w_dim, latent.num_ws, latent.mapping_layers
         )
         self.predictor = build_predictor(config)
-        self.register_buffer("offset", None, persistent=False)  # see `set_offset`
+        self.offset_rows = self.predictor.num_ws
         self.renderer_mapping = RendererMapping(
             latent.w_dim,
             self.predictor.num_ws,
@@ -145,13 +145,9 @@ class Student(Generator):
         ]
 
     def layer_codes(self, ws: Tensor, camera: Camera) -> Tensor:
-        codes: Tensor = self.renderer_mapping(ws, camera)
-        return codes if self.offset is None else codes + self.offset
-
-    def set_offset(self, offset: Tensor) -> bool:
-        fits = offset.shape == (1, self.predictor.num_ws, self.w_dim)
-        self.offset = offset if fits else self.offset
-        return fits
+        codes: Tensor = self.renderer_mapping(ws[:, : self.num_ws], camera)
+        offset = ws[:, self.num_ws :]
+        return codes + offset if offset.shape[1] else codes
 
     def prepare(self, ws: Tensor, options: DrawOptions = DEFAULT_OPTIONS) -> Subject:
         return Subject(ws)
@@ -169,14 +165,13 @@ class Student(Generator):
             )
         camera = camera.expand(max(len(subject.ws), len(camera)))
         ws, codes = self._codes(subject, camera)
-        if options.recompute:
-            features: Tensor = checkpoint(self.features, codes, camera, use_reentrant=False)
-        else:
-            features = self.features(codes, camera)
+        features = self.features(codes, camera, options.recompute)
         rgb = features[:, :3]
         if options.raw_only:
             return Rendering(rgb, rgb, features, depth=None)
-        out: SuperResolved = self.superresolution(rgb, features, self._sr_styles(ws, codes))
+        out: SuperResolved = self.superresolution(
+            rgb, features, self._sr_styles(ws, codes), recompute=options.recompute
+        )
         if options.official_raw and self.superresolution.official_changes_rgb(self.raw_resolution):
             rgb = out.first_rgb
         return Rendering(out.image, rgb, features, depth=None)
@@ -184,24 +179,28 @@ class Student(Generator):
     def _codes(self, subject: Subject, camera: Camera) -> tuple[Tensor, Tensor]:
         """What drives the super-resolution [B, L, w_dim], and the inner codes [B, rows, w_dim]."""
         ws = subject.ws.expand(len(camera), -1, -1)
-        codes = self.layer_codes(ws, camera)
+        own, codes = ws[:, : self.num_ws], self.layer_codes(ws, camera)
         if subject.donor is None or subject.lent is None:
-            return ws, codes
+            return own, codes
         donor = subject.donor.expand(len(camera), -1, -1)
         codes = torch.where(subject.lent[:, None], self.layer_codes(donor, camera), codes)
-        return torch.where(subject.lent[-1], donor, ws), codes
+        return torch.where(subject.lent[-1], donor[:, : self.num_ws], own), codes
 
     def features(
-        self, codes: Tensor, camera: Camera
-    ) -> Tensor:  # [B, rows, w_dim] -> [B, 32, r, r]
+        self,
+        codes: Tensor,  # [B, rows, w_dim]
+        camera: Camera,
+        recompute: bool = False,  # for its gradients: StyleGAN3 layer by layer, StyleGAN2 at once
+    ) -> Tensor:  # [B, 32, r, r]
         """S²ᴰ and its head. The camera, which is in the codes already, is for the ray map."""
         rays = self.ray_map(camera) if self.student_config.ray_map else None
         if isinstance(self.predictor, StyleGAN3):
             grid = None if rays is None else rays[self.ray_map.resolutions[0]]
-            features: Tensor = self.predictor(codes, added=grid)
+            features: Tensor = self.predictor(codes, added=grid, recompute=recompute)
         else:
             # Noise images are fixed on the screen: they would not turn with the subject.
-            features = self.predictor(codes, noise_mode="none", added=rays)
+            draw = partial(self.predictor, noise_mode="none", added=rays)
+            features = checkpoint(draw, codes, use_reentrant=False) if recompute else draw(codes)
         features = features * self.student_config.predictor.output_scale
         return features.tanh() if self.student_config.predictor.head == "tanh" else features
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import torch
 
-from nerfgan_cli.checkpoints.checksum import space_checksum
-from nerfgan_cli.checkpoints.format import load_model, load_network
+from nerfgan_cli.checkpoints.format import load_network
 from nerfgan_cli.checkpoints.measuring import IMAGENET
-from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
+from nerfgan_cli.checkpoints.zoo import DISCRIMINATOR, find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
@@ -24,7 +24,6 @@ from nerfgan_cli.nn.discriminators import SingleDiscriminator
 CHOICES = ("auto", "lpips", "discriminator")
 ALTERNATIVE = "compare with --perceptual discriminator, if there is one of this model"
 LPIPS_STOP = 0.06  # of AlexNet's, at which tuning is good enough (4.2)
-BUNDLED_DISCRIMINATOR = f"{TEACHER}-discriminator"
 
 
 class Distances(NamedTuple):
@@ -32,11 +31,6 @@ class Distances(NamedTuple):
     tuning: Perceptual
     names: tuple[str, str]  # of both, for people
     stop: float  # the distance at which tuning ends early
-
-
-def is_of_toyheads(generator: Generator) -> bool:
-    """Whether it knows ToyHeads only: a model of the bundled teacher's latent space."""
-    return space_checksum(generator) == space_checksum(load_model(find_model(TEACHER)))
 
 
 def open_distances(
@@ -63,7 +57,7 @@ def open_distances(
             "there is no discriminator for this model: name it with --discriminator (nerfgan "
             "convert --network D takes it from an official checkpoint), or use --perceptual lpips."
         )
-    name = discriminator or BUNDLED_DISCRIMINATOR
+    name = discriminator or DISCRIMINATOR
     network = load_network(find_model(name), device)
     if not isinstance(network, SingleDiscriminator):
         raise WeightsError(f"{name} is no discriminator: name one, or use --perceptual lpips.")

@@ -1,16 +1,28 @@
-"""What belongs to a pivot besides its codes: noise images, and the offset of a student's layers."""
+"""What belongs to a pivot besides its codes: noise images, which are a generator's and no code."""
 
 import torch
+from torch import Tensor
 
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.inversion.noise import PREFIX
-from nerfgan_cli.latent_files import Latent
+from nerfgan_cli.latent_files import OFFSET, Latent, fit_latent, fits_offset
 
-OFFSET = "offset"
+FRAMES = "frames"  # [V, 1, w_dim], from the codes of a video's subject to those of its frames
 
 
-def has_extras(latent: Latent) -> bool:
-    return any(name == OFFSET or name.startswith(PREFIX) for name in latent.tensors)
+def codes_of_frames(pivot: Latent, generator: Generator) -> Tensor:  # [V, L, w_dim]
+    """Of each frame of a video; else the one subject's."""
+    codes = fit_latent(pivot, generator)
+    if FRAMES not in pivot.tensors:
+        return codes
+    moves = pivot.tensors[FRAMES].to(codes)
+    codes = codes.repeat(len(moves), 1, 1)
+    codes[:, : generator.num_ws] += moves
+    return codes
+
+
+def has_noise(latent: Latent) -> bool:
+    return any(name.startswith(PREFIX) for name in latent.tensors)
 
 
 @torch.no_grad()
@@ -27,8 +39,6 @@ def take_extras(latent: Latent, generator: Generator) -> list[str]:
             image.copy_(noise[name])
     elif noise:
         left_out.append("its noise images, which this model does not have")
-    if OFFSET in latent.tensors:
-        offset = latent.tensors[OFFSET].to(generator.latent_space().w_avg.device)
-        if not generator.set_offset(offset):
-            left_out.append("its offset, which is for the layers of another student")
+    if OFFSET in latent.tensors and not fits_offset(latent, generator):
+        left_out.append("its offset, which is for the layers of another student")
     return left_out

@@ -8,6 +8,7 @@ camera, an offset does not.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,10 @@ from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.generators.contract import DrawOptions, Generator, Subject
 from nerfgan_cli.inversion import noise, schedules
 from nerfgan_cli.inversion.camera_search import CameraSearch, shift_picture
+from nerfgan_cli.inversion.mirror import with_mirrored
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.settings import Settings
-from nerfgan_cli.inversion.stage import Stage, Terms, seen
+from nerfgan_cli.inversion.stage import Stage, Terms, chosen_views, seen
 from nerfgan_cli.inversion.statistics import Statistics
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.training.randomness import keyed
@@ -39,7 +41,12 @@ class PivotSearch(Stage):
         statistics: Statistics,
         settings: Settings,
     ) -> None:
-        self.generator, self.views, self.distance = generator, views, distance
+        self.generator, self.distance = generator, distance
+        self.photos = len(views)
+        preset = PRESETS[generator.camera_preset]
+        # While a camera is searched, nobody knows where the mirrored one is.
+        mirror = settings.mirror and settings.camera is None
+        self.views = with_mirrored(views, preset) if mirror else list(views)
         self.statistics, self.settings = statistics, settings
         self.steps = settings.pivot.steps
         self.device = statistics.w_avg.device
@@ -54,26 +61,32 @@ class PivotSearch(Stage):
         if inner is not None:
             self.offset = nn.Parameter(torch.zeros_like(inner[:1]))
             self.offset_scale = spread(inner) / spread(statistics.codes)
+        self.moves: nn.Parameter | None = None  # [V, 1, w_dim], of ws from frame to frame
+        if settings.frames is not None:
+            self.moves = nn.Parameter(self.ws.new_zeros(self.photos, 1, generator.w_dim))
         self.noise = generator.noise_images() if settings.pivot.optimise_noise else {}
         for index, image in enumerate(self.noise.values()):
             draws = keyed("cpu", settings.seed, "noise image", index)
             image.copy_(torch.randn(image.shape, generator=draws))
             image.requires_grad_(True)
         self.search: CameraSearch | None = None
-        codes = [self.ws] if self.offset is None else [self.ws, self.offset]
-        groups = [{"params": [*codes, *self.noise.values()]}]
+        codes = [one for one in (self.ws, self.offset, self.moves) if one is not None]
+        groups: list[dict[str, Any]] = [{"params": [*codes, *self.noise.values()]}]
         if settings.camera is not None:
             cameras = Camera.cat([view.camera for view in views])
             known = [view.known for view in views]
             domain = generator.camera_preset
             self.search = CameraSearch(cameras, known, domain, settings.camera).to(self.device)
-            groups.append({"params": [self.search.offsets]})
+            betas = 0.9, settings.camera.memory
+            groups.append({"params": [self.search.offsets], "betas": betas})
         self.optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.999))
 
     def tensors(self) -> dict[str, Tensor]:
         found = {"ws": self.ws, **{f"noise.{name}": image for name, image in self.noise.items()}}
         if self.offset is not None:
             found["offset"] = self.offset
+        if self.moves is not None:
+            found["moves"] = self.moves
         if self.search is not None:
             found["cameras"] = self.search.offsets
         return {name: tensor.detach() for name, tensor in found.items()}
@@ -84,9 +97,10 @@ class PivotSearch(Stage):
         rates = self._set_rates(index)
         self.optimizer.zero_grad(set_to_none=True)
         terms = {"perceptual": torch.zeros([], device=self.device)}
-        for number in range(len(self.views)):
+        chosen = chosen_views(self.settings, len(self.views), index)
+        for number in chosen:
             # Planes are drawn for each view, so that only one view's graph is in memory.
-            distance = self.compare(self.noisy(index), number) / len(self.views)
+            distance = self.compare(self.noisy(index, number), number) / len(chosen)
             torch.autograd.backward(distance)
             terms["perceptual"] += distance.detach()
         for name, term in self._penalties():
@@ -112,16 +126,24 @@ class PivotSearch(Stage):
     @torch.no_grad()
     def found_views(self) -> list[View]:
         """The photographs with the cameras that were found, each moved to where it belongs."""
-        found = []
-        for number, view in enumerate(self.views):
+        found, shifts = [], self.shifts()
+        for number, view in enumerate(self.views[: self.photos]):
             search = self.search_of(number)
             if search is not None:
-                back = -search.shifts[number]
+                back = -shifts[number]
                 mask = None if view.mask is None else shift_picture(view.mask, back)
                 target, camera = shift_picture(view.target, back), search.cameras()[number]
                 view = View(target, camera, mask, view.known)
             found.append(view)
         return found
+
+    @torch.no_grad()
+    def shifts(self) -> Tensor:  # [V, 2], as of `CameraSearch`
+        """Of the photographs, in whole pixels, so that they stay as sharp as they are."""
+        if self.search is None:
+            return torch.zeros(len(self.views), 2, device=self.device)
+        side = self.views[0].target.shape[-1]
+        return (self.search.shifts * side).round() / side
 
     def search_of(self, number: int) -> CameraSearch | None:
         """What moves the camera of a photograph, if anything does."""
@@ -150,14 +172,16 @@ class PivotSearch(Stage):
         with torch.no_grad():
             return float(self.compare(self.prepare(ws), number) + search.prior()[number])
 
-    def noisy(self, index: int) -> Subject:
-        """Who is drawn in a step: one near the codes so far."""
-        return self.prepare(self.ws + self.draw_noise(index))
+    def noisy(self, index: int, number: int = 0) -> Subject:
+        """Who is drawn of a photograph in a step: one near the codes so far."""
+        ws = self.ws + self.draw_noise(index)
+        return self.prepare(ws if self.moves is None else ws + self.moves[number % self.photos])
 
     def prepare(self, ws: Tensor) -> Subject:
+        codes = ws.expand(-1, self.generator.num_ws, -1)
         if self.offset is not None:
-            self.generator.set_offset(self.offset * self.offset_scale)
-        return self.generator.prepare(ws.expand(-1, self.generator.num_ws, -1), self.options)
+            codes = torch.cat([codes, self.offset * self.offset_scale], dim=1)
+        return self.generator.prepare(codes, self.options)
 
     def draw_noise(self, index: int) -> Tensor:  # as `ws`
         size = schedules.latent_noise(index, self.steps) * self.statistics.w_std
@@ -170,6 +194,9 @@ class PivotSearch(Stage):
         if self.settings.pivot.layer_penalty:
             rows = self.ws[:, 1:] - self.ws[:, :1] if self.offset is None else self.offset
             yield "layers", self.settings.pivot.layer_penalty * rows.square().sum(dim=2).mean()
+        if self.moves is not None and self.settings.frames is not None:
+            steps = (self.moves[1:] - self.moves[:-1]) / self.statistics.w_std
+            yield "smoothness", self.settings.frames.smoothness * steps.square().sum(2).mean()
         if self.search is not None:
             yield "camera", self.search.prior().mean()
 

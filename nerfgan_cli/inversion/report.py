@@ -4,11 +4,12 @@ pivot.safetensors  whom: w, noise images, statistics     camera.json   from wher
 model.safetensors  what tuning changed                   progress.jsonl
 target.png  projected.png  tuned.png                     of each photograph
 comparison.png  sweep.mp4                                and from other sides
+frames.mp4  frames/                                      of a video, instead of its pictures
 result.json
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from math import isinf, radians
 from pathlib import Path
@@ -25,18 +26,20 @@ from nerfgan_cli.camera_paths import swing
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.checkpoints.delta import write_tuned
 from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.checkpoints.zoo import RESULT, TUNED, UNFINISHED
 from nerfgan_cli.encoder import video_writer
 from nerfgan_cli.evaluation.looks import IDENTITY, FaceReader
-from nerfgan_cli.files import replacing
+from nerfgan_cli.files import make_folder, replacing
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import choose_batch, draw_views
-from nerfgan_cli.inversion.distances import is_of_toyheads
+from nerfgan_cli.inversion.extras import FRAMES, codes_of_frames
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.run import Inversion, Job
 from nerfgan_cli.inversion.settings import Settings
+from nerfgan_cli.latent_files import OFFSET, Latent, fit_latent, write_latent
 from nerfgan_cli.losses.perceptual import Perceptual
-from nerfgan_cli.media import Picture, captioned_grid, pictures_of, to_pixels, write_png
+from nerfgan_cli.media import Picture, captioned_grid, pictures_of, tile, to_pixels, write_png
 from nerfgan_cli.metrics.identity import cosines
 from nerfgan_cli.metrics.psnr import psnr
 
@@ -55,14 +58,16 @@ def write_report(
 ) -> dict[str, Any]:
     """Everything but what the run has written."""
     tuned_file = folder / TUNED
-    offset = inversion.pivot.tensors.get("offset")
-    bits = write_tuned(tuned_file, job.generator, inversion.tuned, job.base, offset, job.provenance)
+    samples = job.settings.depth_multiplier
+    bits = write_tuned(
+        tuned_file, job.generator, inversion.tuned, job.base, job.provenance, samples
+    )
     tuned = load_model(tuned_file, job.generator.latent_space().w_avg.device)  # as others get it
-    options = DrawOptions(depth_multiplier=job.settings.depth_multiplier)
-    ws = inversion.pivot.ws.expand(-1, tuned.num_ws, -1)
-    drawn = {
-        name: draw(generator, ws, inversion.views, options)
-        for name, generator in (("projected", inversion.projecting), ("tuned", tuned))
+    options = DrawOptions(depth_multiplier=samples)
+    ws, codes = fit_latent(inversion.pivot, tuned), codes_of_frames(inversion.pivot, tuned)
+    drawn = {  # the tuned model has its samples of its own
+        "projected": draw(inversion.projecting, codes, inversion.views, options),
+        "tuned": draw(tuned, codes, inversion.views, DrawOptions()),
     }
     targets = [to_pixels(view.target)[0] for view in inversion.views]
     found = {
@@ -72,11 +77,17 @@ def write_report(
             ("tuned", job.distances.tuning),
         )
     }
-    for name, pictures in {"target": targets, **{k: shown(v) for k, v in drawn.items()}}.items():
-        for index, picture in enumerate(pictures):
-            write_png(picture, folder / (f"{name}-{index + 1}.png" if index else f"{name}.png"))
-    write_comparison(folder / "comparison.png", targets, drawn, found, tuned, ws, options)
-    write_sweep(folder / "sweep.mp4", tuned, ws, options)
+    pictures = {"target": targets, **{name: shown(images) for name, images in drawn.items()}}
+    if job.settings.frames is None:
+        rows = list(range(len(targets)))
+        write_pictures(folder, pictures)
+    else:
+        rows = sorted({0, len(targets) // 2, len(targets) - 1})
+        write_frames(folder, inversion.pivot, tuned, codes, pictures)
+    write_comparison(
+        folder / "comparison.png", rows, pictures, found, film(tuned, ws, aside(tuned))
+    )
+    write_sweep(folder / "sweep.mp4", tuned, ws)
     result = describe_result(job, inversion, found)
     sizes = {str(b): list(bits.values()).count(b) for b in sorted(set(bits.values()))}
     result["delta"] = {"bytes": tuned_file.stat().st_size, "tensors_by_bits": sizes}
@@ -88,7 +99,7 @@ def write_report(
         result["other_model"] = {
             "model": name,
             "psnr_of_projections": agreement(
-                generator, ws, drawn["projected"], inversion.views, options
+                generator, inversion.pivot, drawn["projected"], inversion.views, options
             ),
         }
     with replacing(folder / RESULT) as unfinished:
@@ -98,11 +109,43 @@ def write_report(
 
 
 def draw(
-    generator: Generator, ws: Tensor, views: Sequence[View], options: DrawOptions
+    generator: Generator,
+    codes: Tensor,  # [1, L, w_dim], or of each photograph
+    views: Sequence[View],
+    options: DrawOptions,
 ) -> list[Tensor]:  # [1, 3, H, H] each
     """The subject from the camera of each photograph."""
-    subject = generator.prepare(ws, options)
-    return [generator.draw(subject, view.camera, options).image for view in views]
+    subjects = [generator.prepare(one[None], options) for one in codes]
+    return [
+        generator.draw(subjects[number % len(subjects)], view.camera, options).image
+        for number, view in enumerate(views)
+    ]
+
+
+def write_pictures(folder: Path, pictures: dict[str, list[Picture]]) -> None:
+    for name, some in pictures.items():
+        for index, picture in enumerate(some):
+            write_png(picture, folder / (f"{name}-{index + 1}.png" if index else f"{name}.png"))
+
+
+def write_frames(
+    folder: Path,
+    pivot: Latent,
+    tuned: Generator,
+    codes: Tensor,  # [V, L, w_dim]
+    pictures: dict[str, list[Picture]],
+) -> None:
+    """A video, which also shows the subject from the front, and a latent of each frame."""
+    frontal = PRESETS[tuned.camera_preset].frontal().to(codes.device)
+    with video_writer(folder / "frames.mp4", FRAMES_PER_SECOND) as write:
+        for number, row in enumerate(zip(*pictures.values(), strict=True)):
+            (front,) = film(tuned, codes[number, None], frontal)
+            write(tile([*row, front], len(row) + 1))
+    make_folder(folder / FRAMES)
+    for number, move in enumerate(pivot.tensors[FRAMES]):
+        own = {name: tensor for name, tensor in pivot.tensors.items() if name == OFFSET}
+        frame = Latent(pivot.ws + move.to(pivot.ws), f"frame {number}", pivot.model, own)
+        write_latent(folder / FRAMES / f"{number:04d}.safetensors", frame)
 
 
 def shown(images: Sequence[Tensor]) -> list[Picture]:
@@ -139,50 +182,52 @@ def likeness(
 
 def agreement(
     other: Generator,
-    ws: Tensor,
+    pivot: Latent,
     projected: Sequence[Tensor],
     views: Sequence[View],
     options: DrawOptions,
 ) -> list[float]:
     """PSNR between what both models draw of the pivot, neither of them tuned."""
-    drawn = draw(other, ws.expand(-1, other.num_ws, -1), views, options)
+    drawn = draw(other, fit_latent(pivot, other), views, options)
     pairs = zip(shown(drawn), shown(projected), strict=True)
     return [round(float(psnr(a[None], b[None])[0]), 2) for a, b in pairs]
 
 
+def aside(generator: Generator) -> Camera:
+    """The cameras of `NOVEL`."""
+    yaws, pitches = ([radians(angle) for angle in angles] for angles in zip(*NOVEL, strict=True))
+    return PRESETS[generator.camera_preset].at(yaws, pitches)
+
+
 def write_comparison(
     path: Path,
-    targets: list[Picture],
-    drawn: dict[str, list[Tensor]],
+    rows: list[int],
+    pictures: dict[str, list[Picture]],
     found: dict[str, dict[str, list[float]]],
-    tuned: Generator,
-    ws: Tensor,
-    options: DrawOptions,
+    novel: Iterable[Picture],
 ) -> None:
-    """A row for each photograph, then the tuned model from three other sides."""
+    """A row for each of some photographs, then the tuned model from three other sides."""
     cells, captions = [], []
-    for index, target in enumerate(targets):
-        cells += [target, *(to_pixels(drawn[name][index])[0] for name in ("projected", "tuned"))]
+    for index in rows:
+        cells += [some[index] for some in pictures.values()]
         captions.append("photo")
         for name, title in (("projected", "pivot"), ("tuned", "tuned")):
             captions.append(f"{title}, {found[name]['psnr'][index]:.1f} dB")
-    yaws, pitches = ([radians(angle) for angle in angles] for angles in zip(*NOVEL, strict=True))
-    cells += film(tuned, ws, PRESETS[tuned.camera_preset].at(yaws, pitches), options)
+    cells += novel
     captions += [f"yaw {yaw:+g}" if yaw else f"pitch {pitch:+g}" for yaw, pitch in NOVEL]
     write_png(captioned_grid(cells, captions, columns=len(NOVEL)), path)
 
 
-def write_sweep(path: Path, tuned: Generator, ws: Tensor, options: DrawOptions) -> None:
+def write_sweep(path: Path, tuned: Generator, ws: Tensor) -> None:
     preset = PRESETS[tuned.camera_preset]
     cameras = swing(preset, SWEEP_FRAMES, radians(SWEEP_YAW), 0.0)
     with video_writer(path, FRAMES_PER_SECOND) as write:
-        for frame in film(tuned, ws, cameras, options):
+        for frame in film(tuned, ws, cameras):
             write(frame)
 
 
-def film(
-    generator: Generator, ws: Tensor, cameras: Camera, options: DrawOptions
-) -> Iterator[Picture]:
+def film(generator: Generator, ws: Tensor, cameras: Camera) -> Iterator[Picture]:
+    options = DrawOptions()
     subject = generator.prepare(ws, options)
     for rendering in draw_views(generator, subject, cameras, options, choose_batch(generator)):
         yield from pictures_of(rendering, "image")
@@ -204,7 +249,8 @@ def describe_result(
             describe(view.camera) | {"label": view.camera.label[0].tolist()}
             for view in inversion.views
         ],
-        "shifts": inversion.shifts,
+        "shifts": inversion.shifts,  # of target.png, which was moved back by them, in its sides
+        "side": job.generator.img_resolution,
         "networks": dict(zip(("pivot", "tuning"), job.distances.names, strict=True)),
         **found,
         "steps": inversion.steps,
@@ -230,6 +276,6 @@ def describe_latent(inversion: Inversion) -> str:
         text = f"{rows} codes of {width} numbers, one for each layer"
     else:
         text = f"one code of {width} numbers, the same for all {layers} layers"
-    if "offset" in inversion.pivot.tensors:
+    if OFFSET in inversion.pivot.tensors:
         text += ", and an offset to the codes that the student makes of it for its own layers"
     return f"{text}: nerfgan edit, mix and interpolate take the folder as it is"

@@ -30,6 +30,7 @@ from nerfgan_cli.files import make_folder, replacing
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.inversion import noise
 from nerfgan_cli.inversion.distances import Distances
+from nerfgan_cli.inversion.extras import FRAMES, codes_of_frames
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.pivot import PivotSearch
 from nerfgan_cli.inversion.settings import Settings
@@ -43,13 +44,14 @@ from nerfgan_cli.inversion.state import (
 )
 from nerfgan_cli.inversion.statistics import Statistics, measure_codes
 from nerfgan_cli.inversion.tuning import Tuning
-from nerfgan_cli.latent_files import PIVOT, Latent, write_latent
+from nerfgan_cli.latent_files import OFFSET, PIVOT, Latent, write_latent
 from nerfgan_cli.training.signals import Signals, noted_signals
 
 LOG, CAMERA = "progress.jsonl", "camera.json"
 SAVE_SECONDS = 60.0  # between states that are written
 LOG_STEPS = 10  # between records
 LARGEST_LOSS = 1e6
+RECOMPUTED = 512  # side of a student's pictures from which on memory counts more than time
 BEGUN_WITH = {  # what must be the same when an inversion goes on
     "model": "another model",
     "photos": "other photographs or masks",
@@ -94,11 +96,17 @@ class Inversion:
 
     pivot: Latent
     views: list[View]  # with the cameras that were found
-    projecting: Generator  # the base with the pivot's noise images and offset
+    projecting: Generator  # the base with the pivot's noise images
     tuned: Generator
     shifts: list[list[float]]  # of the photographs, in sides: to the right and down
     steps: dict[str, int]  # that each stage took
     seconds: float
+
+
+def recomputes(generator: Generator) -> bool:
+    """Whether it does so without being asked: a large student, which then needs less than half of
+    a teacher's memory."""
+    return generator.img_resolution >= RECOMPUTED and not generator.has_depth
 
 
 def find_result(job: Job, folder: Path) -> dict[str, Any] | None:
@@ -153,8 +161,8 @@ class Run:
         pivot, views = self.take_pivot(search, statistics)
         stop = job.settings.tuning.stop
         stop = job.distances.stop if stop is None else stop
-        ws = pivot.ws.to(search.device).expand(-1, generator.num_ws, -1)
-        tuning = Tuning(generator, ws, views, job.distances.tuning, job.settings, stop)
+        codes = codes_of_frames(pivot, generator)
+        tuning = Tuning(generator, codes, views, job.distances.tuning, job.settings, stop)
         if not self.through(tuning):
             return None
         return Inversion(
@@ -162,7 +170,7 @@ class Run:
             views,
             generator,
             tuning.tuned.requires_grad_(False),
-            [] if search.search is None else search.search.shifts.tolist(),
+            [] if search.search is None else search.shifts().tolist(),
             {"pivot": search.steps, "tuning": self.progress.step},
             self.seconds,
         )
@@ -174,8 +182,9 @@ class Run:
             image.requires_grad_(False)
             extras[f"{noise.PREFIX}{name}"] = image
         if search.offset is not None:
-            extras["offset"] = (search.offset * search.offset_scale).detach()
-            search.generator.set_offset(extras["offset"])
+            extras[OFFSET] = (search.offset * search.offset_scale).detach()
+        if search.moves is not None:
+            extras[FRAMES] = search.moves.detach()
         ws, space = search.ws.detach(), space_checksum(search.generator)
         views = search.found_views()
         pivot = Latent(ws, self.job.name, space, extras)

@@ -33,8 +33,24 @@ class CameraSettings:
 
     start: float = 0.2  # share of the pivot's steps in which only the latent moves
     rate: float = 5e-3  # of angles in radians, and of shifts in sides of the picture
-    prior: float = 0.05  # weight of the offsets' squares, each in its own usual error
+    # Of the second moments of Adam's. Gradients shrink a hundredfold while the codes settle, and a
+    # longer memory would hold the camera where it stood then.
+    memory: float = 0.95
+    # Weight of the offsets' squares, each in its own usual error. Codes make up for a turn, nearly:
+    # of the bundled student only 0.0002 of distance are left of 2 degrees, once they have settled.
+    prior: float = 2e-4
     known: bool = True  # those that were told as well; else only the unknown ones
+
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """The photographs are frames of a video, in their order (4.5)."""
+
+    smoothness: float = 1.0  # weight of the offsets' steps from frame to frame, in w_std squared
+    per_step: int = 4  # frames that a step sees, so that a long video takes no longer
+
+    def __post_init__(self) -> None:
+        refuse_weight("smoothness", self.smoothness)
 
 
 @dataclass(frozen=True)
@@ -46,11 +62,13 @@ class TuningSettings:
     stop: float | None = None  # perceptual distance at which it is good; None: as the network says
     locality: float = 0.0  # of both of its terms; PTI's paper has 0.1
     consistency: float = 0.0  # of what stays alike from other sides
+    shape: float = 0.0  # of the depth that stays from other sides, of volumes; SPI's
 
     def __post_init__(self) -> None:
         refuse_no_steps("tuning", self.steps)
         refuse_weight("locality", self.locality)
         refuse_weight("consistency", self.consistency)
+        refuse_weight("shape", self.shape)
         if self.stop is not None and isnan(self.stop):
             raise UsageError("tuning cannot stop at a distance of nan: use a number.")
 
@@ -60,6 +78,9 @@ class Settings:
     pivot: PivotSettings = field(default_factory=PivotSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
     camera: CameraSettings | None = None  # None: the cameras are known
+    frames: FrameSettings | None = None  # None: all photographs show the same
+    mirror: bool = False  # mirrored photographs tell of the sides that they do not show
+    branch: str | None = None  # with which it is inverted, of generators that have some
     depth_multiplier: float = 2.0  # samples along rays, of volumetric generators
     recompute: bool = False  # rays or features once more for their gradients, to save memory
     seed: int = 0

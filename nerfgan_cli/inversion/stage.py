@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from nerfgan_cli.inversion.photos import View
+from nerfgan_cli.inversion.settings import Settings
+from nerfgan_cli.training.randomness import keyed
 
 Terms: TypeAlias = dict[str, float]  # of the loss by name, and the rate
 
@@ -29,6 +31,16 @@ class Stage(ABC):
     @abstractmethod
     def step(self, index: int) -> Terms | None:
         """One step; None: it is good enough, and nothing was changed."""
+
+
+def chosen_views(settings: Settings, count: int, index: int) -> list[int]:
+    """The photographs that a step sees: all, or some frames of a video."""
+    frames = settings.frames
+    if frames is None or count <= frames.per_step:
+        return list(range(count))
+    draws = keyed("cpu", settings.seed, "frames", index)
+    chosen: list[int] = torch.randperm(count, generator=draws)[: frames.per_step].tolist()
+    return chosen
 
 
 def seen(image: Tensor, view: View) -> Tensor:  # [1, 3, H, H]

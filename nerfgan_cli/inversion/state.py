@@ -1,19 +1,13 @@
 """An unfinished inversion in one file, from which it goes on exactly."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-from nerfgan_cli.checkpoints.checksum import checksum
-from nerfgan_cli.checkpoints.container import Payload, read_container, write_container
-from nerfgan_cli.checkpoints.payloads import to_payload
+from nerfgan_cli.checkpoints import sealed
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.inversion.stage import Stage
 
@@ -38,27 +32,21 @@ def save_state(path: Path, progress: Progress, stages: Sequence[Stage]) -> None:
         for stage in stages
         for name, tensor in stage.tensors().items()
     }
-    for index, entries in stages[-1].optimizer.state_dict()["state"].items():
-        tensors |= {f"{OPTIMIZER}.{index}.{key}": tensor for key, tensor in entries.items()}
-    payloads = {name: to_payload(tensor) for name, tensor in tensors.items()}
-    text = json.dumps({"progress": asdict(progress), "checksum": _seal(progress, payloads)})
-    write_container(path, {KEY: text}, payloads)
+    for name, tensor in sealed.optimizer_tensors(stages[-1].optimizer).items():
+        tensors[f"{OPTIMIZER}.{name}"] = tensor
+    sealed.write_sealed(path, KEY, asdict(progress), tensors)
 
 
 def read_state(path: Path) -> tuple[Progress, dict[str, Tensor]]:
-    container = read_container(path)
-    with safe_open(path, framework="pt") as file:
-        tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in container.entries}
     try:
-        facts = json.loads(container.metadata[KEY])
-        progress = Progress(**facts["progress"])
-        payloads = {name: to_payload(tensor) for name, tensor in tensors.items()}
-        sound = facts["checksum"] == _seal(progress, payloads)
+        facts, tensors = sealed.read_sealed(path, KEY)
+        return Progress(**facts), tensors
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no state of an inversion: remove it, begin anew.") from error
-    if not sound:
-        raise InputError(f"{path} is damaged, its checksum is wrong: remove it, and begin anew.")
-    return progress, tensors
+    except sealed.BrokenSealError as error:
+        raise InputError(
+            f"{path} is damaged, its checksum is wrong: remove it, and begin anew."
+        ) from error
 
 
 def restore(stage: Stage, tensors: Mapping[str, Tensor]) -> None:
@@ -69,14 +57,6 @@ def restore(stage: Stage, tensors: Mapping[str, Tensor]) -> None:
 
 
 def restore_optimizer(stage: Stage, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        first, *rest = name.split(".")
-        if first == OPTIMIZER:
-            state.setdefault(int(rest[0]), {})[rest[1]] = tensor
-    groups = stage.optimizer.state_dict()["param_groups"]
-    stage.optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _seal(progress: Progress, payloads: Mapping[str, Payload]) -> int:
-    return crc32(json.dumps(asdict(progress)).encode(), checksum(payloads))
+    first = f"{OPTIMIZER}."
+    own = {name.removeprefix(first): x for name, x in tensors.items() if name.startswith(first)}
+    sealed.restore_optimizer(stage.optimizer, own)

@@ -10,13 +10,13 @@ from nerfgan_cli.generators.contract import Generator
 
 SAMPLES = 10_000
 SEED = 123  # both of NVIDIA's projector
-SHOWN = 256
+KEPT = 256
 
 
 class Statistics(NamedTuple):
     w_avg: Tensor  # [w_dim]
     w_std: Tensor  # [], root-mean-square *distance* from the mean, and not of one coordinate
-    codes: Tensor  # [SHOWN, w_dim], some of them
+    codes: Tensor  # [KEPT, w_dim], some of them
 
 
 @torch.no_grad()
@@ -25,4 +25,4 @@ def measure_codes(generator: Generator) -> Statistics:
     codes = torch.cat(list(sample_codes(generator, SAMPLES, SEED)))
     w_avg = codes.mean(dim=0)
     w_std = (codes - w_avg).square().sum(dim=1).mean().sqrt()
-    return Statistics(w_avg, w_std, codes[:SHOWN].clone())
+    return Statistics(w_avg, w_std, codes[:KEPT].clone())

@@ -31,11 +31,17 @@ class Field(NamedTuple):
         return self.subject.ws.device
 
     @torch.inference_mode()
+    def sigma(self, points: Tensor) -> Tensor:  # [N, 3] -> [N]
+        """Density before its activation."""
+        parts = torch.split(points, POINTS)
+        return torch.cat(
+            [self.generator.sample(self.subject, part[None]).sigma[0, :, 0] for part in parts]
+        )
+
     def density(self, points: Array) -> Array:  # [N, 3] -> [N]
-        """Before its activation."""
-        parts = torch.split(torch.from_numpy(points).float().to(self.device), POINTS)
-        found = [self.generator.sample(self.subject, part[None]).sigma[0, :, 0] for part in parts]
-        return torch.cat(found).double().cpu().numpy()
+        """The same of arrays."""
+        found = self.sigma(torch.from_numpy(points).float().to(self.device))
+        return found.double().cpu().numpy()
 
 
 @torch.inference_mode()

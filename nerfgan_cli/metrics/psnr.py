@@ -12,7 +12,16 @@ def psnr(
     second: NDArray[np.uint8],  # [B, ...]
 ) -> NDArray[np.float64]:  # [B], dB
     """Of each pair, over all of its pixels and channels."""
-    error = first.astype(np.float64) - second.astype(np.float64)
-    mean = np.square(error).reshape(len(error), -1).mean(axis=1)
-    found: NDArray[np.float64] = 10 * np.log10(PEAK**2 / np.maximum(mean, 1e-12))
+    error = np.maximum(squared_error(first, second), 1e-12)
+    found: NDArray[np.float64] = 10 * np.log10(PEAK**2 / error)
     return found.clip(max=LARGEST)
+
+
+def squared_error(
+    first: NDArray[np.uint8],  # [B, ...]
+    second: NDArray[np.uint8],  # [B, ...]
+) -> NDArray[np.float64]:  # [B]
+    """The mean of each pair."""
+    error = first.astype(np.float64) - second.astype(np.float64)
+    found: NDArray[np.float64] = np.square(error).reshape(len(error), -1).mean(axis=1)
+    return found

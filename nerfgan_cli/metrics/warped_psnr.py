@@ -41,7 +41,11 @@ class BothSides(NamedTuple):
 
 @torch.inference_mode()
 def see_both_sides(
-    teacher: Generator, seeds: Sequence[int], yaw: float = YAW, batch: int = 8
+    teacher: Generator,
+    seeds: Sequence[int],
+    yaw: float = YAW,
+    batch: int = 8,
+    options: DrawOptions = DEFAULT_OPTIONS,  # of the teacher
 ) -> Iterator[BothSides]:
     """Subjects of these seeds, `batch` at a time."""
     if not teacher.has_depth:
@@ -51,24 +55,33 @@ def see_both_sides(
     for start in range(0, len(seeds), batch):
         some = seeds[start : start + batch]
         z = torch.cat([latent(seed, teacher.z_dim) for seed in some]).float().to(device)
-        ws = teacher.mapping(z, preset.frontal().to(device))
-        subject = teacher.prepare(ws)
-        sides = []
-        for angle in (-yaw, yaw):
-            camera = preset.at(angle).to(device).expand(len(some))
-            drawn = teacher.draw(subject, camera)
-            assert drawn.depth is not None
-            sides.append(Side(Surface(camera, drawn.depth), drawn.image))
-        yield BothSides(ws, *sides)
+        yield see_codes(teacher, teacher.mapping(z, preset.frontal().to(device)), yaw, options)
+
+
+def see_codes(
+    teacher: Generator,
+    ws: Tensor,  # [B, L, w_dim]
+    yaw: float = YAW,
+    options: DrawOptions = DEFAULT_OPTIONS,
+) -> BothSides:
+    """Subjects whose codes are known."""
+    subject, preset, sides = teacher.prepare(ws, options), PRESETS[teacher.camera_preset], []
+    for angle in (-yaw, yaw):
+        camera = preset.at(angle).to(ws.device).expand(len(ws))
+        drawn = teacher.draw(subject, camera, options)
+        assert drawn.depth is not None
+        sides.append(Side(Surface(camera, drawn.depth), drawn.image))
+    return BothSides(ws, *sides)
 
 
 def warped_psnr(
     generator: Generator,  # that draws from the teacher's codes: a student, or the teacher itself
     subjects: Iterable[BothSides],
     tolerance: float = TOLERANCE,
+    options: DrawOptions = DEFAULT_OPTIONS,  # of the generator
 ) -> float:
     """Mean in dB over the subjects and both ways, from left to right and back."""
-    values = torch.cat([both_ways(generator, some, tolerance) for some in subjects])
+    values = torch.cat([both_ways(generator, some, tolerance, options) for some in subjects])
     if bool(values.isnan().all()):
         raise InputError(
             "this teacher's depth has no point that both cameras see: train the teacher further."

@@ -71,21 +71,14 @@ class AwareBlock(nn.Module):
         return planes
 
 
-class Stage(nn.Module):
-    """What the 3D-aware stream has at one resolution; S³ᴰ is `block2` and `block3` of the last."""
+class Enlarging(nn.Module):
+    """S³ᴰ, where `add_enlarging` was called."""
 
-    def __init__(
-        self, channels: int, w_dim: int, resolution: int, up: int, residual: bool = False
-    ) -> None:
-        super().__init__()
-        self.block = AwareBlock(channels, w_dim, resolution, up)
-        if residual:
-            self.block2, self.block3 = (
-                SynthesisBlock(
-                    channels, channels, w_dim, 2 * resolution, channels, up=up, maps=PLANES
-                )
-                for up in (2, 1)
-            )
+    def add_enlarging(self, channels: int, w_dim: int, resolution: int) -> None:
+        self.block2, self.block3 = (
+            SynthesisBlock(channels, channels, w_dim, 2 * resolution, channels, up=up, maps=PLANES)
+            for up in (2, 1)
+        )
 
     def enlarge(
         self,
@@ -94,15 +87,31 @@ class Stage(nn.Module):
         noise_mode: str = "const",
         generator: torch.Generator | None = None,
     ) -> Tensor:  # [B · 3, C, 2 · H, 2 · H]
-        """S³ᴰ. The second block sees what the first one's toRGB made, and nothing else of it."""
+        """The second block sees what the first one's toRGB made, and nothing else of it."""
         for block in (self.block2, self.block3):
             ws = w[:, None].expand(-1, block.num_ws, -1)
             _, x = block(x, None, ws, noise_mode, generator)
         return x
 
 
+class Stage(Enlarging):
+    """What the 3D-aware stream has at one resolution; the last has S³ᴰ too."""
+
+    def __init__(
+        self, channels: int, w_dim: int, resolution: int, up: int, residual: bool = False
+    ) -> None:
+        super().__init__()
+        self.block = AwareBlock(channels, w_dim, resolution, up)
+        if residual:
+            self.add_enlarging(channels, w_dim, resolution)
+
+
 class AwareSynthesis(SynthesisNetwork):
-    """StyleGAN2 with the 3D-aware stream, and S³ᴰ if asked."""
+    """StyleGAN2 with the 3D-aware stream, and S³ᴰ if asked.
+
+    Without the stream, as in the paper's ablation (table 3), the coarse planes are StyleGAN2's own,
+    and S³ᴰ stands alone as `sr3d` (mimic3d.md 17).
+    """
 
     def __init__(
         self,
@@ -113,12 +122,19 @@ class AwareSynthesis(SynthesisNetwork):
         channel_max: int,
         conv_clamp: float | None = None,
         residual: bool = True,
+        aware: bool = True,
     ) -> None:
         super().__init__(
             w_dim, resolution, PLANES * channels, channel_base, channel_max, conv_clamp
         )
         first = self.block(self.resolutions[0])
         first.const = nn.Parameter(first.const.detach()[None])  # the release's shape
+        self.aware = aware
+        if not aware:
+            if residual:
+                self.sr3d = Enlarging()
+                self.sr3d.add_enlarging(channels, w_dim, resolution)
+            return
         for size, output in pairwise([*self.resolutions, resolution]):
             stage = Stage(channels, w_dim, output, output // size, residual and size == resolution)
             block = self._modules.pop(f"b{size}")
@@ -132,10 +148,10 @@ class AwareSynthesis(SynthesisNetwork):
 
     def affines(self) -> list[tuple[int, FullyConnectedLayer]]:
         found = super().affines()
-        for level, resolution in enumerate(self.resolutions):
-            stage = self.stage(resolution)
-            row = listens_to(level)
-            found += [(row, layer.affine) for layer in stage.block.children()]  # type: ignore[misc]
+        for level, resolution in enumerate(self.resolutions if self.aware else ()):
+            block, row = self.stage(resolution).block, listens_to(level)
+            layers = (block.conv0, block.conv1, block.torgb)
+            found += [(row, layer.affine) for layer in layers]
         return found
 
     def forward(
@@ -145,6 +161,8 @@ class AwareSynthesis(SynthesisNetwork):
         generator: torch.Generator | None = None,
         added: Mapping[int, Tensor] | None = None,  # [B, C, r, r] by resolution r, to O
     ) -> Tensor:  # [B, 3 · C, H, H], Pᶜ
+        if not self.aware:
+            return super().forward(ws, noise_mode, generator, added)
         for _, planes in self.streams(ws, noise_mode, generator, added):
             last = planes
         return last.reshape(len(ws), -1, *last.shape[2:])
@@ -172,8 +190,8 @@ class AwareSynthesis(SynthesisNetwork):
         noise_mode: str = "const",
         generator: torch.Generator | None = None,
     ) -> Tensor:  # [B, 3, C, 2 · H, 2 · H], Pʳ
-        last = self.stage(self.resolutions[-1])
-        x = last.enlarge(coarse.flatten(0, 1), ws[:, -1].float(), noise_mode, generator)
+        enlarging = self.stage(self.resolutions[-1]) if self.aware else self.sr3d
+        x = enlarging.enlarge(coarse.flatten(0, 1), ws[:, -1].float(), noise_mode, generator)
         return x.view(-1, PLANES, *x.shape[1:])
 
 

@@ -6,6 +6,7 @@ Attribute and tensor names are those of the official release, whose state dicts 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nerfgan_cli.nn.layers import FullyConnectedLayer
 from nerfgan_cli.nn.mapping import MappingNetwork
@@ -211,13 +212,18 @@ class SynthesisNetwork(nn.Module):
         ws: Tensor,  # [B, num_ws, w_dim]
         update_emas: bool = False,  # of the layers' input energies, as the release trains
         added: Tensor | None = None,  # [B, C, height, width], to the Fourier features
+        recompute: bool = False,  # each layer once more for its gradients: only inputs are kept
     ) -> Tensor:  # [B, img_channels, img_resolution, img_resolution], float32
         first, *rest = ws.float().unbind(dim=1)
         x = self.input(first)
         if added is not None:
             x = x + added
         for name, w in zip(self.layer_names, rest, strict=True):
-            x = self.get_submodule(name)(x, w, update_emas)
+            layer = self.get_submodule(name)
+            if recompute and not update_emas:  # which would follow twice
+                x = checkpoint(layer, x, w, use_reentrant=False)
+            else:
+                x = layer(x, w, update_emas)
         image: Tensor = x * self.config.output_scale
         return image
 

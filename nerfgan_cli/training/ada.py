@@ -52,7 +52,7 @@ def phase_numbers(name: str, results: Sequence[PhaseResult], ada: Ada) -> Number
         logits = torch.cat([each.scores[who] for each in results])
         if who == "real":
             ada.observe(logits)
-        if name == "discriminator":
+        if name.endswith("discriminator"):
             numbers[f"scores/{who}"] = logits.mean()
             numbers[f"signs/{who}"] = logits.sign().mean()
     return numbers

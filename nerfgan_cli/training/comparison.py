@@ -8,6 +8,7 @@ import torch
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, choose_batch, draw_views, prepare_subject
+from nerfgan_cli.generators.mimic3d import BRANCH_3D
 from nerfgan_cli.media import Picture, captioned_grid, enlarge, pictures_of
 
 PEOPLE = 4  # rows
@@ -17,9 +18,10 @@ CONTRAST = 2  # of the difference, about a middle grey
 
 
 @torch.inference_mode()
-def compare(teacher: Generator, student: Generator) -> Picture:
-    """A row for each of the first seeds."""
-    options = DrawOptions(resolution=student.raw_resolution)
+def compare(teacher: Generator, student: Generator, branch: str | None = None) -> Picture:
+    """A row for each of the first seeds; the branch is the teacher's."""
+    size = None if branch == BRANCH_3D else student.raw_resolution
+    options = DrawOptions(resolution=size, branch=branch)
     cameras = PRESETS[student.camera_preset].at([radians(yaw) for yaw in YAWS])
     cells: list[Picture] = []
     for seed in range(PEOPLE):
@@ -27,7 +29,7 @@ def compare(teacher: Generator, student: Generator) -> Picture:
         differences = [difference(*pair) for pair in zip(*both, strict=True)]
         cells += [*both[0], *both[1], *differences]
     names = ("teacher", "student", "difference")
-    titles = [f"{name} {yaw:+.0f}°" for name in names for yaw in YAWS]
+    titles = [f"{name} {yaw:.0f}°" for name in names for yaw in YAWS]
     captions = titles + [""] * (len(cells) - len(titles))
     height = min(LARGEST, cells[0].shape[0])
     return captioned_grid([enlarge(cell, height) for cell in cells], captions, len(titles))

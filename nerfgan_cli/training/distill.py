@@ -5,7 +5,9 @@
     image      perceptual, of the super-resolved picture   ─┤ eq. 2     stage 1
     adversarial  of both, by the dual discriminator        ─┘ eq. 3     stage 2
 
-Beyond the paper, each only if it has a weight: `pixels` and `consistency`.
+Beyond the paper, each only if it has a weight: `pixels` and `consistency`. A pixel loss blurs what
+a super-resolution draws otherwise in each view, and so is safe with the pictures of a 3D branch
+(mimic3d.md 21.2), of which there may be a patch, or one beside that of the 2D branch.
 """
 
 from collections.abc import Mapping
@@ -21,6 +23,7 @@ from nerfgan_cli.losses.features import RGB, smooth_l1
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.losses.view_consistency import view_consistency
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
+from nerfgan_cli.nn.patches import cut
 from nerfgan_cli.nn.reprojection import Surface
 from nerfgan_cli.ops.resize import resize
 from nerfgan_cli.training.distill_recipe import Loss
@@ -40,9 +43,11 @@ class Lesson(NamedTuple):
     w: Tensor  # [B, w_dim]
     camera: Camera  # B
     features: Tensor  # [B, 32, r, r]
-    depth: Tensor  # [B, 1, r, r]
-    image: Tensor  # [B, 3, R, R]; the raw picture where no more is needed
+    depth: Tensor  # [B, 1, h, h]
+    image: Tensor  # [B, 3, R, R], or a patch; the raw picture where no more is needed
     image_raw: Tensor  # [B, 3, r, r], as the teacher's discriminator was shown it
+    strict: Tensor | None = None  # [B, 3, R, R], or a patch: a 3D branch's beside the 2D branch's
+    corners: Tensor | None = None  # [B, 2], row and column of the patches' first pixels
 
     @property
     def views(self) -> Views:
@@ -64,12 +69,40 @@ def reconstruction_losses(
         losses["raw"] = perceptual(drawn.features[:, :RGB], lesson.features[:, :RGB]).mean()
     if table.image:
         assert perceptual is not None
-        largest = table.perceptual_size or lesson.image.shape[-1]
-        pair = (resize(x, min(largest, x.shape[-1])) for x in (drawn.image, lesson.image))
-        losses["image"] = perceptual(*pair).mean()
+        distances = [
+            share * perceptual(*(reduced(x, table.perceptual_size) for x in (own, target))).mean()
+            for share, own, target in pairs_of(drawn, lesson, table.hybrid_share)
+        ]
+        losses["image"] = torch.stack(distances).sum()
     if table.pixels:
-        losses["pixels"] = (drawn.image - lesson.image).abs().mean()
+        *_, (share, own, target) = pairs_of(drawn, lesson, table.hybrid_share)
+        losses["pixels"] = share * (own - target).abs().mean()
     return losses
+
+
+class Pair(NamedTuple):
+    """A picture of the student and what it should be."""
+
+    share: float
+    drawn: Tensor  # [B, 3, H, H]
+    target: Tensor  # [B, 3, H, H]
+
+
+def pairs_of(drawn: Rendering, lesson: Lesson, hybrid_share: float) -> list[Pair]:
+    """With the teacher's picture; of two branches with both, that of the 3D branch last."""
+    alone = lesson.strict is None
+    last = lesson.image if lesson.strict is None else lesson.strict
+    own = drawn.image
+    if lesson.corners is not None:
+        own = cut(own, lesson.corners, last.shape[-1])
+    pair = Pair(1.0 if alone else 1 - hybrid_share, own, last)
+    return [pair] if alone else [Pair(hybrid_share, drawn.image, lesson.image), pair]
+
+
+def reduced(picture: Tensor, largest: int | None) -> Tensor:
+    """A picture that is not larger than this; None: as it is."""
+    size: int = picture.shape[-1]
+    return resize(picture, min(largest or size, size))
 
 
 def consistency_loss(drawn: Rendering, lesson: Lesson, views: int, tolerance: float) -> Tensor:

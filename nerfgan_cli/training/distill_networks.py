@@ -1,7 +1,6 @@
 """The networks of a distillation, as its recipe states them."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,17 +13,13 @@ from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import StudentConfig
 from nerfgan_cli.generators.volumetric import VolumetricGenerator
-from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
-from nerfgan_cli.losses.imagenet import ImageNetDistance
-from nerfgan_cli.losses.lpips import Lpips
 from nerfgan_cli.losses.perceptual import Perceptual
-from nerfgan_cli.losses.vgg16_l1 import Vgg16L1
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
 from nerfgan_cli.nn.superresolution import SuperResolution
+from nerfgan_cli.training.distances import build_distance
 from nerfgan_cli.training.distill_recipe import PREDICTOR, STUDENT, DistillRecipe, Optim
 from nerfgan_cli.training.muon import Muon, is_matrix
-from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.recipe_reader import flatten, to_plain
 from nerfgan_cli.training.teacher import augmentation_of
 
@@ -35,21 +30,23 @@ FREE = (
     "predictor.magnitude_ema_beta",
 )
 IDLE = ("predictor.num_layers", "predictor.margin_size")  # of a StyleGAN2
-ALTERNATIVE = "set loss.perceptual_weights to it, or loss.perceptual to discriminator"
 
 
 def build_student(recipe: DistillRecipe, teacher: VolumetricGenerator) -> Student:
     config = recipe.model.config(teacher, recipe.teacher.raw_resolution)
     if recipe.loss.freeze_superresolution:
-        refuse_to_freeze(config.superresolution, teacher.superresolution)
+        refuse_to_freeze(config.superresolution, teacher.superresolution, recipe.teacher.is_strict)
     student = Student(config)
     student.mapping_network.requires_grad_(False)  # the teacher's: a seed stays the same person
     student.superresolution.requires_grad_(not recipe.loss.freeze_superresolution)
     return student
 
 
-def refuse_to_freeze(name: str, given: SuperResolution | None) -> None:
-    """A student's super-resolution that is not the one that its teacher gives: it is random."""
+def refuse_to_freeze(name: str, given: SuperResolution | None, is_strict: bool) -> None:
+    """A student's super-resolution that is not the one that its teacher gives: it is random.
+
+    Of a Mimic3D it is that of the 2D branch, whichever branch teaches: the 3D branch has none.
+    """
     if given is None:
         raise UsageError(
             "this teacher has no super-resolution, so that the student's has to learn: "
@@ -60,6 +57,12 @@ def refuse_to_freeze(name: str, given: SuperResolution | None) -> None:
             f"the super-resolution of this student is {name} and not the teacher's {given.name}, "
             f"so that it has to learn: set model.superresolution to {given.name}, or "
             "loss.freeze_superresolution to false."
+        )
+    if is_strict:
+        raise UsageError(
+            "the pictures of a 3D branch come from no super-resolution, so that the student's, "
+            "which starts as the 2D branch's, has to learn: set loss.freeze_superresolution to "
+            "false, or teacher.branch to 2d."
         )
 
 
@@ -82,23 +85,11 @@ def build_perceptual(
     device: torch.device,
 ) -> Perceptual | None:
     """The distance of pictures, if there is one; without weights on the device "meta"."""
-    loss, precision = recipe.loss, recipe.train.precision
+    loss = recipe.loss
     if not loss.is_perceptual:
         return None
-    if loss.perceptual == "discriminator":
-        own = DiscriminatorDistance(deepcopy(given()))  # that of stage 2 goes on learning
-        set_training_precision(own, precision, device)
-        return own.to(device)
-    distance: ImageNetDistance = (
-        Vgg16L1()
-        if loss.perceptual == "vgg16-l1"
-        else Lpips(loss.perceptual.removeprefix("lpips-"))
-    )
-    if device.type != "meta":
-        file = loss.perceptual_weights
-        distance.obtain(None if file is None else Path(file).expanduser(), ALTERNATIVE)
-    set_training_precision(distance, precision, device)
-    return distance.to(device)
+    weights, precision = loss.perceptual_weights, recipe.train.precision
+    return build_distance(loss.perceptual, weights, given, precision, device)
 
 
 def first_strength(recipe: DistillRecipe) -> float:

@@ -18,19 +18,18 @@ from nerfgan_cli.training.adversarial_recipe import (
     require_betas,
     require_probability,
 )
+from nerfgan_cli.training.distances import PERCEPTUALS
 from nerfgan_cli.training.recipe import (
     DATA_KINDS,
-    PRECISIONS,
     Data,
     Recipe,
     Train,
     require,
     require_choice,
 )
+from nerfgan_cli.training.teacher_recipe import HYBRID, Teacher
 
 CAMERAS_ALONE = "spread"
-CONDITIONINGS = ("swapped", "same", "frontal")
-PERCEPTUALS = ("lpips-vgg", "lpips-alex", "lpips-squeeze", "vgg16-l1", "discriminator")
 REALS = ("data", "teacher", "half")
 STARTS = ("teacher", "scratch")
 PREDICTOR_STARTS = ("scratch", "planes")
@@ -76,43 +75,6 @@ class DistillData(Data):
         """Cameras alone may stand in for the pictures that any recipe names: its keys can stay."""
         if self.kind != CAMERAS_ALONE:
             super().refuse_idle_keys()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Teacher:
-    """[teacher]: who is imitated, and what is asked of it."""
-
-    model: str  # name, file or run folder of a volumetric model
-    discriminator: str | None = None  # file or run; none: that of the run that `model` is
-    img_resolution: int | None = None  # that the recipe is made for; none: any
-    raw_resolution: int | None = None  # rays per side; none: the teacher's own
-    conditioning: str = "swapped"  # camera of the mapping network (1)
-    swap_probability: float | None = None  # of another camera; none: what it was trained with
-    truncation: float = 1.0  # (6)
-    truncation_share: float = 0.0  # of subjects between truncation_least and truncation
-    truncation_least: float = 0.5
-    jitter: bool = True  # of the samples along rays (18)
-    wide_share: float = 0.0  # of cameras from a box around the front instead of the data (19)
-    wide_yaw: float = 0.8
-    wide_pitch: float = 0.4
-    views_per_latent: int = 1  # cameras that one w and its planes serve
-    cache_targets: int = 0  # so many samples are drawn once, kept on disk and seen again; 0: none
-    cache_folder: str | None = None  # none: in nerfgan's own folder
-    precision: str = "auto"  # of convolutions; auto: as released
-    statistics: int = 50_000  # codes and cameras that the student's inputs are standardised with
-    statistics_images: int = 64  # whose mean features the student starts from
-
-    def __post_init__(self) -> None:
-        require_choice("teacher.conditioning", self.conditioning, CONDITIONINGS)
-        require_choice("teacher.precision", self.precision, PRECISIONS)
-        for name in ("truncation_share", "wide_share"):
-            require_probability(f"teacher.{name}", getattr(self, name))
-        if self.swap_probability is not None:
-            require_probability("teacher.swap_probability", self.swap_probability)
-        for name in ("views_per_latent", "statistics", "statistics_images"):
-            require(f"teacher.{name}", getattr(self, name), 1)
-        for name in ("cache_targets", "wide_yaw", "wide_pitch"):
-            require(f"teacher.{name}", getattr(self, name), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +132,9 @@ class Loss(AdversarialLoss):
     adversarial: float = 0.1
     pixels: float = 0.0  # mean |difference| of the image; the paper has none, against blur
     consistency: float = 0.0  # between views (`losses/view_consistency.py`); not in the paper
+    # Of the 2D branch in the loss of the picture, where the 3D branch has the rest: α of "hybrid"
+    # (mimic3d.md 21.2).
+    hybrid_share: float = 0.5
     features_beta: float = 1.0  # (17)
     features_rgb: float = 1.0  # weight of a channel of the picture beside another's
     perceptual: str = "lpips-vgg"  # (16)
@@ -190,6 +155,7 @@ class Loss(AdversarialLoss):
         require_choice("loss.perceptual", self.perceptual, PERCEPTUALS)
         require_choice("loss.reals", self.reals, REALS)
         require_choice("loss.discriminator_start", self.discriminator_start, STARTS)
+        require_probability("loss.hybrid_share", self.hybrid_share)
         if self.ada_start is not None:
             require_probability("loss.ada_start", self.ada_start)
         for name in ("features", "raw", "image", "adversarial", "pixels", "consistency"):
@@ -294,6 +260,12 @@ class DistillRecipe(Recipe):
             raise UsageError(
                 "loss.consistency compares views of one subject: "
                 "set teacher.views_per_latent to 2 or more."
+            )
+        partial = self.teacher.patch is not None and self.teacher.branch != HYBRID
+        if self.is_adversarial and partial and self.loss.reals != "data":
+            raise UsageError(
+                "a patch of the teacher is no picture for the discriminator: set loss.reals to "
+                "data, train.stage to 1, or leave teacher.patch out."
             )
 
     @property

@@ -16,10 +16,9 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from nerfgan_cli.cameras import PRESETS, Camera
+from nerfgan_cli.cameras import Camera
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering, Subject
-from nerfgan_cli.generators.student import Student
 from nerfgan_cli.media import Picture
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
 from nerfgan_cli.training.adversary import Adversary
@@ -47,7 +46,12 @@ from nerfgan_cli.training.eg3d import Exhibit, Moment, Reals, Views, penalize, r
 from nerfgan_cli.training.eg3d_task import GROUP, refuse_odd_groups
 from nerfgan_cli.training.feed import reals
 from nerfgan_cli.training.heldout import HeldOut
-from nerfgan_cli.training.lessons import lesson_number, open_lessons, open_pictures
+from nerfgan_cli.training.lessons import (
+    blank_lesson,
+    lesson_number,
+    open_lessons,
+    open_pictures,
+)
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.randomness import key
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
@@ -79,6 +83,8 @@ class DistillTask(Task):
         self._build()
         perceptual = recipe.loss.perceptual if recipe.loss.is_perceptual else "none"
         self.card = {"teacher": opened.source, "perceptual": perceptual}
+        if self.lessons.wanted.branch is not None:
+            self.card["branch"] = self.lessons.wanted.branch
 
     def _build(self) -> None:
         """The networks, new ones with weights of the recipe's seed."""
@@ -133,6 +139,11 @@ class DistillTask(Task):
             self.generator.start_predictor_from(self.teacher)
         init = self.recipe.train.init
         if init is None:
+            if self.recipe.train.stage == 2:
+                say(
+                    "the student starts from random weights: to go on from a run of stage 1, "
+                    "name it with train.init."
+                )
             self.generator.set_statistics(*self.lessons.survey())
             self.average.load_state_dict(self.generator.state_dict())
             return
@@ -269,11 +280,13 @@ class DistillTask(Task):
         return self.average
 
     def pictures(self) -> Mapping[str, Picture]:
-        return {"beside-teacher": compare(self.teacher, self.average)}
+        branch = self.lessons.wanted.image_branch
+        return {"beside-teacher": compare(self.teacher, self.average, branch)}
 
     def rehearsals(self) -> Mapping[str, Callable[[], object]]:
         """The student's pass, with the discriminator if there is one, and R1."""
-        lesson = blank_lesson(self.generator, self.slices.size, self.world.device)
+        wanted = self.lessons.wanted
+        lesson = blank_lesson(self.generator, self.slices.size, wanted, self.world.device)
         resolution = self.generator.raw_resolution
         moment = None if self.adversary is None else Moment(0.0, 0.0, resolution, DrawOptions())
         stage = 1 if self.adversary is None else 2
@@ -297,17 +310,3 @@ def half_and_half(first: Exhibit, second: Exhibit) -> Exhibit:
     pairs = zip(first.views, second.views, strict=True)
     views = Views(*(torch.cat([a[:half], b[half:]]) for a, b in pairs))
     return Exhibit(views, Camera.cat([first.camera[:half], second.camera[half:]]))
-
-
-def blank_lesson(student: Student, size: int, device: torch.device) -> Lesson:
-    """Zeros."""
-    r, R = student.raw_resolution, student.img_resolution
-    channels = student.student_config.feature_channels
-    return Lesson(
-        w=torch.zeros(size, student.w_dim, device=device),
-        camera=PRESETS[student.camera_preset].frontal().to(device).expand(size),
-        features=torch.zeros(size, channels, r, r, device=device),
-        depth=torch.ones(size, 1, r, r, device=device),
-        image=torch.zeros(size, 3, R, R, device=device),
-        image_raw=torch.zeros(size, 3, r, r, device=device),
-    )

@@ -26,6 +26,10 @@ PATIENCE = timedelta(minutes=10)  # longer than the first process needs for a sn
 LARGEST_GRADIENT = 1e5  # instead of infinity (StyleGAN2-ADA; eg3d.md 9.6)
 
 
+class LostError(NerfganError):
+    """Another process of the run is gone: this one cannot go on."""
+
+
 @dataclass(frozen=True)
 class Slices:
     """The parts of a batch that are in memory one at a time."""
@@ -121,10 +125,28 @@ class World:
             dist.all_gather_object(boxes, message, group=self.control)
         return boxes
 
+    @contextmanager
+    def alike(self) -> Iterator[None]:
+        """What fails within in one process fails in all: none waits for another in vain.
+
+        Nothing within may wait for the other processes.
+        """
+        failure: NerfganError | None = None
+        try:
+            yield
+        except NerfganError as error:
+            failure = error
+        for theirs in self.gather(failure):
+            if theirs is not None:
+                raise theirs
+
 
 @contextmanager
-def open_world(device: torch.device) -> Iterator[World]:
-    """The world that torchrun's environment describes, or this process alone."""
+def open_world(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[World]:
+    """The world that torchrun's environment describes, or this process alone.
+
+    `patience`: how long a process may be waited for that has not ended, for messages.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(device)
@@ -136,7 +158,7 @@ def open_world(device: torch.device) -> Iterator[World]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     with _telling_of_death():
         dist.init_process_group(backend, timeout=PATIENCE)
-    yield World(device, rank, size, dist.new_group(backend="gloo", timeout=PATIENCE))
+    yield World(device, rank, size, dist.new_group(backend="gloo", timeout=patience))
     dist.destroy_process_group()  # not after an error: it would wait for those that are gone
 
 
@@ -146,7 +168,7 @@ def _telling_of_death() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise NerfganError(
+        raise LostError(
             "another process of this run has ended, or does not answer: see what it said, then "
-            "start the same command again to continue from the last checkpoint."
+            "start the same command again to continue from what was saved last."
         ) from error

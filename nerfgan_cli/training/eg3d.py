@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nerfgan_cli.cameras import Camera
-from nerfgan_cli.generators.contract import DrawOptions
+from nerfgan_cli.generators.contract import DrawOptions, Subject
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from nerfgan_cli.losses.density import (
@@ -114,14 +114,25 @@ def swap_cameras(camera: Camera, probability: float, draws: Tensor) -> Camera:  
 def draw_fakes(
     generator: EG3D, latents: Latents, moment: Moment, update_average: bool = False
 ) -> Views:
+    ws = fake_codes(generator, latents, moment, update_average)
+    return draw_views(generator, generator.prepare(ws, moment.drawing), latents, moment)
+
+
+def fake_codes(
+    generator: EG3D, latents: Latents, moment: Moment, update_average: bool = False
+) -> Tensor:  # [B, L, w_dim]
     conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap)
     ws = generator.mapping(latents.z, conditioning, update_average=update_average)
-    if latents.mixing is not None:
-        z, cutoff = latents.mixing
-        others = generator.mapping(z, latents.camera)  # the camera that is not swapped
-        ws = torch.cat([ws[:, :cutoff], others[:, cutoff:]], dim=1)
+    if latents.mixing is None:
+        return ws
+    z, cutoff = latents.mixing
+    others = generator.mapping(z, latents.camera)  # the camera that is not swapped
+    return torch.cat([ws[:, :cutoff], others[:, cutoff:]], dim=1)
+
+
+def draw_views(generator: EG3D, subject: Subject, latents: Latents, moment: Moment) -> Views:
+    """What is drawn of subjects as their cameras see them."""
     options = replace(moment.drawing, resolution=moment.resolution, official_raw=True)
-    subject = generator.prepare(ws, options)
     rendered = generator.render(subject, latents.camera, options, latents.rays)
     rendering = generator.finish(subject, rendered, options)
     return Views(rendering.image, rendering.image_raw)
@@ -149,7 +160,17 @@ def generator_phase(
     moment: Moment,
     truth: Truth | None = None,
 ) -> PhaseResult:
-    fakes = draw_fakes(generator, latents, moment)
+    return fool(discriminator, draw_fakes(generator, latents, moment), latents, moment, truth)
+
+
+def fool(
+    discriminator: SingleDiscriminator,
+    fakes: Views,
+    latents: Latents,
+    moment: Moment,
+    truth: Truth | None,
+) -> PhaseResult:
+    """The generator's loss on fakes that are drawn."""
     given = shown(fakes, moment)
     logits = discriminator(*given, latents.camera.label, moment.drawing.generator)
     loss = generator_loss(logits)
@@ -173,9 +194,13 @@ def density_phase(
     strength: float,
     hold_front: bool = False,
 ) -> PhaseResult:
-    """The strength is that of smoothness alone. The first swap decides for the whole batch."""
+    """The strength is that of smoothness alone. The first swap decides for the whole batch.
+
+    Of several branches it is the last one's density, in which all planes have a part.
+    """
     conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap[:1])
-    subject = generator.prepare(generator.mapping(latents.z, conditioning), moment.drawing)
+    options = replace(moment.drawing, branch=generator.branches[-1] if generator.branches else None)
+    subject = generator.prepare(generator.mapping(latents.z, conditioning), options)
     pairs = generator.density(subject, point_pairs(points.uniform, points.offsets))
     loss = strength * smoothness_loss(pairs)
     if points.in_line is not None:

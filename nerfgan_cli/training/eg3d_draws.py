@@ -9,6 +9,8 @@ from torch import Tensor
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.mimic3d_config import PATCH
+from nerfgan_cli.nn.patches import draw_corners
 from nerfgan_cli.training.augment import AugmentDraws, AugmentPipe
 from nerfgan_cli.training.eg3d import DensityPoints, Latents, Mixing, Moment
 from nerfgan_cli.training.feed import random_cameras
@@ -57,6 +59,11 @@ class SliceDraws:
         if in_line:
             lines = torch.rand(self.count, in_line, 3, generator=generator, device=self.device)
         return DensityPoints(uniform, offsets * distance, lines)
+
+    def corners(self, resolution: int, of: str) -> Tensor:  # [B, 2], pixels
+        """Of patches of pictures of that resolution; `of` tells one draw from another."""
+        generator = self._generator(f"{of} corners", torch.device("cpu"))
+        return draw_corners(self.count, resolution, PATCH, generator)
 
     def moment(self, schedule: Schedule, pipe: AugmentPipe | None) -> Moment:
         """How pictures of this slice are drawn and shown; every showing is augmented anew."""

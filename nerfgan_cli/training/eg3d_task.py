@@ -10,7 +10,8 @@ from copy import deepcopy
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Adam
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_network
@@ -22,7 +23,7 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.losses.density import MONOTONIC_POINTS, MONOTONIC_STEP
-from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
+from nerfgan_cli.nn.discriminators import build_discriminator
 from nerfgan_cli.training.ada import Ada, phase_numbers
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d import (
@@ -48,10 +49,9 @@ from nerfgan_cli.training.schedules import (
     swap_probability,
 )
 from nerfgan_cli.training.task import Numbers, Say, Task
-from nerfgan_cli.training.transfer import copy_all_weights, read_start
+from nerfgan_cli.training.transfer import Start, copy_all_weights, read_start
 from nerfgan_cli.training.update import descend, follow, lazy_adam
 
-STARTED = ("generator", "discriminator", "average")  # what `train.init` can give weights to
 GROUP = "model.discriminator.mbstd_group_size"
 
 
@@ -59,13 +59,16 @@ class Phase(NamedTuple):
     """A part of a step that trains one network."""
 
     name: str
-    network: EG3D | SingleDiscriminator
+    network: nn.Module
     interval: int  # steps
     compute: Callable[[SliceDraws], PhaseResult]
 
 
 class EG3DTask(Task):
     """See the module."""
+
+    generator_type: type[EG3D] = EG3D
+    started: tuple[str, ...] = ("generator", "discriminator", "average")  # by `train.init`
 
     def __init__(self, recipe: EG3DRecipe, world: World) -> None:
         self.recipe: EG3DRecipe = recipe
@@ -78,51 +81,41 @@ class EG3DTask(Task):
                 "ToyHeads: set model.generator.z_dim to it, or loss.truth to 0."
             )
         self.data: ImageSet = open_data(recipe.data, recipe.model.generator.img_resolution)
-        self._build()
-        loss, optim = recipe.loss, recipe.optim
-        self.optimizers = {
-            "generator": lazy_adam(
-                self.generator.parameters(),
-                optim.generator_lr,
-                optim.betas,
-                optim.eps,
-                loss.density_interval if loss.density_reg else None,
-            ),
-            "discriminator": lazy_adam(
-                self.discriminator.parameters(),
-                optim.discriminator_lr,
-                optim.betas,
-                optim.eps,
-                loss.r1_interval,
-            ),
-        }
-
-    def _build(self) -> None:
-        """The networks, with weights of the recipe's seed."""
-        recipe, device = self.recipe, self.world.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(recipe.train.seed, "weights"))
-            self.generator = EG3D(recipe.generator_config())
-            self.discriminator = build_discriminator(
-                recipe.model.discriminator.class_name, recipe.discriminator_config()
-            )
+            self.networks = self._build()
         self.average = deepcopy(self.generator).requires_grad_(False).eval()
         self.ada = Ada(recipe.loss.first_p)
-        self.modules = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "ada": self.ada,
-        }
+        self.modules = {**self.networks, "average": self.average, "ada": self.ada}
         for module in self.modules.values():
-            set_training_precision(module.to(device), recipe.train.precision, device)
+            set_training_precision(module.to(world.device), recipe.train.precision, world.device)
+        self.optimizers = {
+            name: self._optimizer(network) for name, network in self.networks.items()
+        }
+
+    def _build(self) -> dict[str, nn.Module]:
+        """The networks that learn, with weights of the recipe's seed."""
+        recipe = self.recipe
+        self.generator = self.generator_type(recipe.generator_config())
+        self.discriminator = build_discriminator(
+            recipe.model.discriminator.class_name, recipe.discriminator_config()
+        )
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def _optimizer(self, network: nn.Module) -> Adam:
+        loss, optim = self.recipe.loss, self.recipe.optim
+        if network is self.generator:
+            rate, interval = optim.generator_lr, loss.density_interval if loss.density_reg else None
+        else:
+            rate, interval = optim.discriminator_lr, loss.r1_interval
+        return lazy_adam(network.parameters(), rate, optim.betas, optim.eps, interval)
 
     def initialize(self, say: Say) -> None:
         init, critic = self.recipe.train.init, self.recipe.train.init_discriminator
         if init is not None:
-            start = read_start(init, say)
+            start = self._read_start(init, say)
             self.licence = start.licence
-            for name in STARTED:
+            for name in self.started:
                 if name in start.networks:
                     copy_all_weights(self.modules[name], start.networks[name], init)
             if critic is None and "discriminator" not in start.networks:
@@ -133,6 +126,9 @@ class EG3DTask(Task):
         if critic is not None:
             weights = load_network(find_model(critic)).state_dict()
             copy_all_weights(self.discriminator, weights, critic)
+
+    def _read_start(self, init: str, say: Say) -> Start:
+        return read_start(init, say)
 
     def begin(self, step: int) -> None:
         seed, workers = self.recipe.train.seed, self.recipe.data.workers
@@ -173,33 +169,40 @@ class EG3DTask(Task):
         if loss.is_monotonic:
             distance, in_line = G.eg3d_config.volume.box_warp * MONOTONIC_STEP, MONOTONIC_POINTS
 
-        def latents(draws: SliceDraws) -> Latents:
-            return draws.latents(G, self.data, loss.style_mixing)
-
-        def moment(draws: SliceDraws) -> Moment:
-            return draws.moment(now, None if loss.augment == "none" else self.ada.pipe)
-
         def generate(draws: SliceDraws) -> PhaseResult:
-            given = latents(draws)
+            given = self._latents(draws)
             truth = Truth(self._exact(given), loss.truth) if loss.truth else None
-            return generator_phase(G, D, given, moment(draws), truth)
+            return self._generate(draws, given, self._moment(draws, now), truth)
 
         def smooth(draws: SliceDraws) -> PhaseResult:
             points = draws.points(loss.density_points, distance, in_line)
             strength, held = loss.density_reg, loss.density_regularizer == "monotonic-detach"
-            return density_phase(G, latents(draws), points, moment(draws), strength, held)
+            moment = self._moment(draws, now)
+            return density_phase(G, self._latents(draws), points, moment, strength, held)
 
         def discriminate(draws: SliceDraws) -> PhaseResult:
-            return discriminator_phase(G, D, latents(draws), real[draws.index], moment(draws))
+            given, moment = self._latents(draws), self._moment(draws, now)
+            return discriminator_phase(G, D, given, real[draws.index], moment)
 
         def penalize(draws: SliceDraws) -> PhaseResult:
-            return r1_phase(D, real[draws.index], loss.r1_gamma, moment(draws))
+            return r1_phase(D, real[draws.index], loss.r1_gamma, self._moment(draws, now))
 
         yield Phase("generator", G, 1, generate)
         if loss.density_reg:
             yield Phase("density", G, loss.density_interval, smooth)
         yield Phase("discriminator", D, 1, discriminate)
         yield Phase("r1", D, loss.r1_interval, penalize)
+
+    def _generate(
+        self, draws: SliceDraws, latents: Latents, moment: Moment, truth: Truth | None
+    ) -> PhaseResult:
+        return generator_phase(self.generator, self.discriminator, latents, moment, truth)
+
+    def _latents(self, draws: SliceDraws) -> Latents:
+        return draws.latents(self.generator, self.data, self.recipe.loss.style_mixing)
+
+    def _moment(self, draws: SliceDraws, now: Schedule) -> Moment:
+        return draws.moment(now, None if self.recipe.loss.augment == "none" else self.ada.pipe)
 
     def _exact(self, latents: Latents) -> Tensor:
         """The heads that the latents stand for, as the cameras see them: [B, 3, H, W]."""
@@ -219,10 +222,11 @@ class EG3DTask(Task):
             results.append(PhaseResult(loss.detach(), result.scores))
             return loss * phase.interval
 
-        for network in (self.generator, self.discriminator):
+        for name, network in self.networks.items():
             network.requires_grad_(network is phase.network)
-        name = "generator" if phase.network is self.generator else "discriminator"
-        descend(self.optimizers[name], self.world, self.slices, loss_of)
+            if network is phase.network:
+                optimizer = self.optimizers[name]
+        descend(optimizer, self.world, self.slices, loss_of)
         return phase_numbers(phase.name, results, self.ada)
 
     def _adapt(self) -> None:
@@ -244,10 +248,9 @@ class EG3DTask(Task):
         moment = Moment(0.0, 0.0, rays, drawing)
         side = config.img_resolution
         real = Reals(torch.zeros(size, 3, side, side, device=device), camera)
+        draws = SliceDraws(self.recipe.train.seed, "generator", 0, 0, size, device)
         return {
-            "generator": lambda: generator_phase(
-                self.generator, self.discriminator, latents, moment
-            ),
+            "generator": lambda: self._generate(draws, latents, moment, None),
             "r1": lambda: r1_phase(self.discriminator, real, 1.0, moment),
         }
 

@@ -28,6 +28,7 @@ class Pair(NamedTuple):
     camera: Camera  # 1
     image: Pixels
     raw: Pixels
+    strict: Pixels | None = None  # a 3D branch's, beside the 2D branch's
 
 
 class HeldOut:
@@ -41,28 +42,36 @@ class HeldOut:
         table = replace(
             lessons.table, jitter=False, truncation=1.0, truncation_share=0.0, views_per_latent=1
         )
-        self.lessons = replace(lessons, table=table, purpose="held-out", raw_only=False, size=1)
+        whole = lessons.wanted._replace(patch=None)
+        self.lessons = replace(
+            lessons, table=table, wanted=whole, purpose="held-out", raw_only=False, size=1
+        )
         self.count, self.world = count, world
         self.pairs: list[Pair] = []
 
     @torch.no_grad()
     def compare(self, student: Student) -> dict[str, float]:
-        """Mean PSNR in dB. Each process draws a share of the pairs, which are always the same."""
+        """Mean PSNR in dB, to the picture of either branch where two teach.
+
+        Each process draws a share of the pairs, which are always the same.
+        """
         if not self.pairs:
             numbers = range(self.world.rank, self.count, self.world.size)
             self.pairs = [self._pair(number) for number in numbers]
-        found = np.zeros(2)
+        names = ("image", "raw", "strict") if self.lessons.wanted.is_hybrid else ("image", "raw")
+        found = np.zeros(len(names))
         for pair in self.pairs:
             ws = pair.w[:, None].expand(-1, student.num_ws, -1)
             drawn = student.draw(Subject(ws), pair.camera)
             require_finite(drawn.image)
-            both = (drawn.image, pair.image), (drawn.image_raw, pair.raw)
-            found += [psnr(to_pixels(own), its).item() for own, its in both]
+            own = {"image": drawn.image, "raw": drawn.image_raw, "strict": drawn.image}
+            found += [psnr(to_pixels(own[name]), getattr(pair, name)).item() for name in names]
         total = self.world.sum(torch.tensor(found, dtype=torch.float32, device=self.world.device))
-        image, raw = (total / self.count).tolist()
-        return {"psnr/image": image, "psnr/raw": raw}
+        means = (total / self.count).tolist()
+        return {f"psnr/{name}": mean for name, mean in zip(names, means, strict=True)}
 
     def _pair(self, number: int) -> Pair:
         lesson = self.lessons(number)
         raw = to_pixels(lesson.features[:, :RGB])
-        return Pair(lesson.w, lesson.camera, to_pixels(lesson.image), raw)
+        strict = None if lesson.strict is None else to_pixels(lesson.strict)
+        return Pair(lesson.w, lesson.camera, to_pixels(lesson.image), raw, strict)

@@ -9,10 +9,12 @@ from nerfgan_cli.training.distill_task import DistillTask
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
 from nerfgan_cli.training.eg3d_task import EG3DTask
+from nerfgan_cli.training.mimic3d_recipe import Mimic3DRecipe
+from nerfgan_cli.training.mimic3d_task import Mimic3DTask
 from nerfgan_cli.training.recipe import Recipe
 from nerfgan_cli.training.recipe_reader import read_table
 from nerfgan_cli.training.task import Task
-from nerfgan_cli.training.warm_recipe import WarmRecipe
+from nerfgan_cli.training.warm_recipe import Mimic3DWarmRecipe, WarmRecipe
 from nerfgan_cli.training.warm_task import WarmTask
 
 
@@ -23,8 +25,10 @@ class Kind(NamedTuple):
 
 KINDS = {
     "eg3d": Kind(EG3DRecipe, EG3DTask),
+    "mimic3d": Kind(Mimic3DRecipe, Mimic3DTask),
     "distill": Kind(DistillRecipe, DistillTask),
     "warm": Kind(WarmRecipe, WarmTask),
+    "mimic3d-warm": Kind(Mimic3DWarmRecipe, WarmTask),
 }
 
 

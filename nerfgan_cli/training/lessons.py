@@ -1,7 +1,7 @@
 """The samples of a distillation: (z, camera) drawn by number, and what the teacher makes of them.
 
 Lesson `number` of a run is always the same. A subject may be seen by several cameras: its w and its
-planes are made once.
+planes are made once. What a teacher with two branches shows is in `targets.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -15,15 +15,18 @@ from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.errors import InputError, UsageError
-from nerfgan_cli.generators.contract import DrawOptions, Rendering
+from nerfgan_cli.generators.contract import DrawOptions
+from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.volumetric import VolumetricGenerator
-from nerfgan_cli.training import distill_recipe
+from nerfgan_cli.nn.patches import draw_corners
+from nerfgan_cli.training import teacher_recipe
 from nerfgan_cli.training.distill import Lesson
 from nerfgan_cli.training.distill_recipe import CAMERAS_ALONE, DistillRecipe
 from nerfgan_cli.training.feed import open_data, random_cameras
 from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.recipe_reader import to_plain
 from nerfgan_cli.training.target_cache import TargetCache
+from nerfgan_cli.training.targets import Targets, Wanted, choose, draw_targets, prepare
 from nerfgan_cli.training.viewpoints import (
     DrawCameras,
     Spread,
@@ -38,7 +41,7 @@ UNSEEN = (
     *("model", "discriminator", "img_resolution", "cache_targets", "cache_folder"),
     *("statistics", "statistics_images"),
 )
-TENSORS = ("w", "features", "depth", "image", "image_raw")  # of a lesson, beside its camera
+WANTED = ("branch", "raw_colours", "patch")  # of [teacher], as `Wanted` has them
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,11 @@ class Lessons:
     """Draws lessons of `size` samples."""
 
     teacher: VolumetricGenerator
-    table: distill_recipe.Teacher
+    table: teacher_recipe.Teacher
     cameras: DrawCameras
     seed: int
     size: int  # a multiple of the views per latent
+    wanted: Wanted
     purpose: str = "lesson"
     raw_only: bool = False
     cache: TargetCache | None = None
@@ -80,12 +84,26 @@ class Lessons:
             official_raw=True,
         )
         camera = camera.to(self.device)
-        subject = teacher.prepare(ws, options)
-        views = [teacher.draw(subject, camera[v::V], options) for v in range(V)]
-        drawn = side_by_side(views)
-        assert drawn.depth is not None
+        wanted = self.wanted.for_raw() if self.raw_only else self.wanted
+        corners = self._corners(number) if wanted.patch else None
+        subject = prepare(teacher, ws, wanted, options)
+        views = [
+            draw_targets(
+                *(teacher, subject, camera[v::V]),
+                None if corners is None else corners[v::V],
+                *(wanted, options),
+            )
+            for v in range(V)
+        ]
         w = ws[:, 0].repeat_interleave(V, dim=0)
-        return Lesson(w, camera, drawn.features, drawn.depth, drawn.image, drawn.image_raw)
+        return Lesson(w, camera, **side_by_side(views)._asdict(), corners=corners)
+
+    def _corners(self, number: int) -> Tensor:  # [size, 2]
+        """Of patches, anywhere in the picture."""
+        draws = keyed("cpu", self.seed, f"{self.purpose} patches", number)
+        assert self.wanted.patch is not None
+        corners = draw_corners(self.size, self.teacher.img_resolution, self.wanted.patch, draws)
+        return corners.to(self.device)
 
     @torch.no_grad()
     def codes(self, camera: Camera, draws: torch.Generator) -> Tensor:  # [n, L, w_dim]
@@ -176,10 +194,12 @@ def open_lessons(
     wide = spread_cameras(preset, Spread(table.wide_yaw, table.wide_pitch, uniform=True))
     cameras = mixed_cameras(usual, wide, table.wide_share)
     raw_only = not recipe.draws_images
-    lessons = Lessons(teacher, table, cameras, recipe.train.seed, size, raw_only=raw_only)
+    wanted = choose(table, teacher)
+    lessons = Lessons(teacher, table, cameras, recipe.train.seed, size, wanted, raw_only=raw_only)
     if not table.cache_targets or lessons.device.type == "meta":
         return lessons
-    asked = {key: value for key, value in to_plain(table).items() if key not in UNSEEN}
+    unseen = (*UNSEEN, *WANTED)
+    asked = {key: value for key, value in to_plain(table).items() if key not in unseen}
     facts = {
         "teacher": weights_checksum(teacher),
         "asked": asked | {"swap_probability": lessons.swap_probability},
@@ -189,23 +209,29 @@ def open_lessons(
         "raw_only": raw_only,
         "device": lessons.device.type,
     }
+    if wanted.branch is not None:
+        facts["wanted"] = wanted._asdict()
     return replace(lessons, cache=TargetCache(table.cache_folder, facts))
 
 
-def side_by_side(views: list[Rendering]) -> Rendering:
-    """Renderings of V views of n subjects each, as one of n·V in which each subject's follow."""
+def side_by_side(views: list[Targets]) -> Targets:
+    """V views of n subjects each, as one of n·V in which each subject's follow."""
 
-    def join(name: str) -> Tensor:
-        both = torch.stack([getattr(view, name) for view in views], dim=1).flatten(0, 1)
+    def join(name: str) -> Tensor | None:
+        parts = [getattr(view, name) for view in views]
+        if parts[0] is None:
+            return None
+        both = torch.stack(parts, dim=1).flatten(0, 1)
         return both.contiguous()  # as it would come from a file; convolutions round alike then
 
-    return Rendering(*(join(name) for name in Rendering._fields))
+    return Targets(**{name: join(name) for name in Targets._fields})  # type: ignore[arg-type]
 
 
 def to_tensors(lessons: Lessons, number: int) -> dict[str, Tensor]:
-    """A lesson as plain tensors."""
+    """A lesson as plain tensors: those that it has."""
     lesson = lessons.draw(number)
-    return {name: getattr(lesson, name) for name in TENSORS} | {"label": lesson.camera.label}
+    named = lesson._asdict() | {"camera": None, "label": lesson.camera.label}
+    return {name: tensor for name, tensor in named.items() if tensor is not None}
 
 
 def lesson_number(place: int, distinct: int, seed: int) -> int:
@@ -220,3 +246,21 @@ def lesson_number(place: int, distinct: int, seed: int) -> int:
         return index
     order = torch.randperm(distinct, generator=keyed("cpu", seed, "order", epoch))
     return int(order[index])
+
+
+def blank_lesson(student: Student, size: int, wanted: Wanted, device: torch.device) -> Lesson:
+    """Zeros, of the sizes of a lesson."""
+    r, R = student.raw_resolution, student.img_resolution
+    blank = torch.zeros(size, 3, R, R, device=device)
+    part = blank[..., : wanted.patch, : wanted.patch]
+    channels = student.student_config.feature_channels
+    return Lesson(
+        w=torch.zeros(size, student.w_dim, device=device),
+        camera=PRESETS[student.camera_preset].frontal().to(device).expand(size),
+        features=torch.zeros(size, channels, r, r, device=device),
+        depth=torch.ones(size, 1, r, r, device=device),
+        image=blank if wanted.is_hybrid else part,
+        image_raw=torch.zeros(size, 3, r, r, device=device),
+        strict=part if wanted.is_hybrid else None,
+        corners=torch.zeros(size, 2, dtype=torch.int64) if wanted.patch else None,
+    )

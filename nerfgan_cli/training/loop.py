@@ -58,6 +58,8 @@ class Session:
         facts = resume(task, folder, self.fingerprint, say)
         self.step = facts.step
         task.begin(self.step)  # may refuse: before anything in the folder changes
+        if self.step:
+            say(f"continuing from {self.images / 1000:g} kimg")
         self.meter = Meter()
         self.clock = Clock(facts.seconds, self.images)
         self.writer: Log | None = None
@@ -120,6 +122,7 @@ class Session:
         self.writer.board.picture("samples", sheet, self.images)
         for title, picture in self.task.pictures().items():
             write_png(picture, place / f"{name}-{title}.png")
+            self.writer.board.picture(title, picture, self.images)
         if self.task.recipe.train.video_frames:
             frames = self.task.recipe.train.video_frames
             samples.write_video(place / f"{name}.mp4", self.task.result, frames)
@@ -140,8 +143,6 @@ def resume(task: Task, folder: Path, fingerprint: str, say: Say) -> Facts:
         )
     restore(task, tensors, path)
     task.licence = facts.licence
-    if task.world.first:
-        say(f"continuing from {facts.step * task.recipe.train.batch / 1000:g} kimg")
     return facts
 
 

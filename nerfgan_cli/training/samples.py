@@ -61,6 +61,20 @@ def write_sheet(path: Path, generator: Generator) -> Picture:
 
 
 @torch.inference_mode()
+def compare_branches(generator: Generator) -> Picture:
+    """The first seeds from the front, a row for each branch of the generator."""
+    front = PRESETS[generator.camera_preset].frontal()
+    cells: list[Picture] = []
+    for branch in generator.branches:
+        options = DrawOptions(branch=branch)
+        for seed in range(PEOPLE):
+            subject = prepare_subject(generator, Person(seed), options)
+            (view,) = draw_views(generator, subject, front, options, batch=1)
+            cells.extend(pictures_of(view, "image"))
+    return tile(cells, PEOPLE)
+
+
+@torch.inference_mode()
 def write_video(path: Path, generator: Generator, frames: int) -> None:
     """The first seeds side by side, turning to and fro once."""
     cameras = swing(PRESETS[generator.camera_preset], frames, radians(VIDEO_YAW), 0.0)

@@ -17,14 +17,17 @@ from nerfgan_cli.errors import InputError, NerfganError, WeightsError
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.nn.discriminators import SingleDiscriminator, build_discriminator
-from nerfgan_cli.training import distill_recipe
+from nerfgan_cli.training import teacher_recipe
 from nerfgan_cli.training.adversarial_recipe import TRAINABLE
 from nerfgan_cli.training.checkpoints import newest_state
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
+from nerfgan_cli.training.mimic3d_recipe import Mimic3DRecipe
 from nerfgan_cli.training.precision import set_training_precision
 from nerfgan_cli.training.recipe_reader import parse_toml, read_table
 from nerfgan_cli.training.run import RECIPE
 from nerfgan_cli.training.state import MODULE, read_state, split
+
+ADVERSARIAL = {"eg3d": EG3DRecipe, "mimic3d": Mimic3DRecipe}  # recipes that train a discriminator
 
 
 class Teacher(NamedTuple):
@@ -33,7 +36,7 @@ class Teacher(NamedTuple):
     licence: str | None  # terms that its students carry on
 
 
-def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher:
+def open_teacher(table: teacher_recipe.Teacher, device: torch.device) -> Teacher:
     """The model that a recipe names."""
     path = find_model(table.model)
     network = load_network(path, device)
@@ -41,7 +44,7 @@ def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher
         kind = read_header(path).kind
         raise WeightsError(
             f"{table.model} is a {kind}, which has no volume to learn from: "
-            "set teacher.model to an EG3D model."
+            "set teacher.model to an EG3D model or a Mimic3D."
         )
     if table.img_resolution not in (None, network.img_resolution):
         raise WeightsError(
@@ -57,7 +60,7 @@ def open_teacher(table: distill_recipe.Teacher, device: torch.device) -> Teacher
 
 
 def open_discriminator(
-    table: distill_recipe.Teacher, teacher: VolumetricGenerator
+    table: teacher_recipe.Teacher, teacher: VolumetricGenerator
 ) -> SingleDiscriminator:
     """The one that the recipe names, or the one of the run that the teacher comes from."""
     source = table.discriminator or table.model
@@ -89,7 +92,7 @@ def open_discriminator(
     return network
 
 
-def augmentation_of(table: distill_recipe.Teacher) -> float:
+def augmentation_of(table: teacher_recipe.Teacher) -> float:
     """The probability of augmentations with which that discriminator was last trained, or 0."""
     source = table.discriminator or table.model
     state = None if is_name(source) else newest_state(Path(source).expanduser())
@@ -120,9 +123,10 @@ def find_discriminator(name: str) -> Path:
 def discriminator_of_run(state: Path) -> nn.Module | None:
     """From the state of a training run; None if the run has none."""
     data = parse_toml((state.parents[1] / RECIPE).read_text("utf-8"), RECIPE)
-    if data.get("kind") != "eg3d":
+    kind = ADVERSARIAL.get(data.get("kind", ""))
+    if kind is None:
         return None
-    recipe = read_table(EG3DRecipe, data)
+    recipe = read_table(kind, data)
     network = build_discriminator(
         recipe.model.discriminator.class_name, recipe.discriminator_config()
     )
@@ -137,7 +141,9 @@ def write_discriminator(run: Path, out: Path, half: bool) -> Header:
     state = newest_state(run)
     network = None if state is None else discriminator_of_run(state)
     if network is None or state is None:
-        raise WeightsError(f"the run {run} trains no discriminator: give one of kind eg3d.")
+        raise WeightsError(
+            f"the run {run} trains no discriminator: give one of kind {' or '.join(ADVERSARIAL)}."
+        )
     provenance = read_header(model).provenance
     _, tensors = read_state(state)
     training = provenance.training | {AUGMENTATION: strength(tensors)}

@@ -2,7 +2,8 @@
 
 Along each ray of a view, points before the surface are empty and points just behind it are solid;
 near it they have its colour. Later the ray is rendered as well and compared in colour and distance,
-and at last the super-resolution learns from what is rendered.
+and at last the super-resolution learns from what is rendered. Where residual planes add to the
+coarse ones, the points are of both, and both are rendered at the scale of the final picture too.
 """
 
 from typing import NamedTuple
@@ -71,7 +72,7 @@ def draw_depths(truth: RayTruth, loss: Loss, draws: torch.Generator | None) -> T
 def view_losses(
     generator: EG3D, subject: Subject, truth: Truth, traced: RayTruth, draws: torch.Generator | None
 ) -> dict[str, Tensor]:
-    """ "raw" and "depth", and "image" of parts, [] each."""
+    """ "raw" and "depth", "image" of parts, and "strict" of both sets of planes, [] each."""
     rays = truth["raw"].shape[-1]
     options = DrawOptions(resolution=rays, ray_chunk=rays**2, generator=draws)
     rendered = generator.render(subject, Camera.from_label(truth["label"]), options)
@@ -86,7 +87,24 @@ def view_losses(
         image = generator.superresolution.enlarge(raw, features, subject.ws).image
         inner = slice(EDGE, -EDGE)
         losses["image"] = (image - truth["image"])[:, :, inner, inner].abs().mean()
+    if subject.residual is not None:
+        losses["strict"] = strict_loss(generator, subject, truth, draws)
     return losses
+
+
+def strict_loss(
+    generator: EG3D, subject: Subject, truth: Truth, draws: torch.Generator | None
+) -> Tensor:  # []
+    """Of the 3D branch's picture: of all rays of a view, of the middle of a part."""
+    camera, exact = Camera.from_label(truth["label"]), truth["raw"]
+    if "image" in truth:
+        quarter = truth["image"].shape[-1] // 4
+        exact = truth["image"][:, :, quarter:-quarter, quarter:-quarter]
+        corner = torch.full([len(exact)], quarter / truth["image"].shape[-1], device=exact.device)
+        camera = camera.cropped(corner, corner, exact.shape[-1] / truth["image"].shape[-1])
+    rays, branch = exact.shape[-1], generator.branches[-1]
+    options = DrawOptions(resolution=rays, ray_chunk=rays**2, generator=draws, branch=branch)
+    return (generator.draw(subject, camera, options).image - exact).abs().mean()
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

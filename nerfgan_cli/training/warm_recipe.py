@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from nerfgan_cli.data.toyheads.traits import LATENT_SIZE
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
+from nerfgan_cli.generators.mimic3d_config import Mimic3DConfig
 from nerfgan_cli.nn.superresolution_presets import PRESETS
 from nerfgan_cli.training.adversarial_recipe import require_betas
 from nerfgan_cli.training.eg3d_recipe import require_sizes
@@ -24,6 +25,13 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mimic3DModel(Model):
+    """[model]: of either phase, as `generator.residual` says."""
+
+    generator: Mimic3DConfig
+
+
+@dataclass(frozen=True, kw_only=True)
 class Loss:
     """[loss]: weights and where they apply. Colours are in [−1, 1], lengths in world units."""
 
@@ -38,6 +46,7 @@ class Loss:
     raw: float = 4.0  # mean |difference| of the volume's picture
     depth: float = 4.0
     image: float = 2.0  # of the super-resolved picture
+    strict: float = 4.0  # of the 3D branch's picture, where there is one
     points_weight: float = 0.3  # of the points' losses beside those of views
     thickness: float = 0.05  # of the layer whose opacity says "solid"
     spread: float = 0.02  # standard deviation of points about the surface
@@ -50,7 +59,7 @@ class Loss:
         require("loss.traits_batch", self.traits_batch, 1)
         for name in ("traits_kimg", "points_kimg", "views_kimg", "parts_kimg"):
             require(f"loss.{name}", getattr(self, name), 0)
-        for name in ("occupancy", "colour", "raw", "depth", "image"):
+        for name in ("occupancy", "colour", "raw", "depth", "image", "strict"):
             require(f"loss.{name}", getattr(self, name), 0)
         for name in ("thickness", "spread", "shell"):
             if not getattr(self, name) > 0:
@@ -72,20 +81,25 @@ class Optim:
     mapping_lr: float = 0.02
     traits_lr: float = 6.0  # of the mapping network while it learns alone, by Muon
     readout_lr: float = 0.05  # of the linear map that it learns with
+    # Fractions of all rates for a 3D-aware stream and for S³ᴰ. A stream that passes on the planes
+    # of an EG3D is easily upset: each of its weights changes all of a plane.
+    stream_lr: float = 1.0
+    residual_lr: float = 1.0
     betas: tuple[float, float] = (0.9, 0.99)
     eps: float = 1e-8
     warmup_kimg: float = 1.0
     decay_kimg: float = 100.0  # after the traits, where the cosine ends
     last_lr: float = 0.03  # as a fraction of lr, from there on
     ema_kimg: float = 5.0  # half-life
-    ema_rampup: float = 0.05  # early on, as a fraction of the images seen
+    ema_rampup: float | None = 0.05  # early on, as a fraction of the images seen
 
     def __post_init__(self) -> None:
         for name in (
             *("lr", "matrix_lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"),
-            *("ema_kimg", "ema_rampup"),
+            *("stream_lr", "residual_lr", "ema_kimg", "ema_rampup"),
         ):
-            require(f"optim.{name}", getattr(self, name), 0)
+            if getattr(self, name) is not None:
+                require(f"optim.{name}", getattr(self, name), 0)
         require_betas("optim.betas", self.betas)
 
 
@@ -137,3 +151,10 @@ class WarmRecipe(Recipe):
                 f"loss.crop of {self.loss.crop} is more than a picture of "
                 f"{config.raw_resolution}²: make it smaller."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mimic3DWarmRecipe(WarmRecipe):
+    """The same of a Mimic3D: what its 3D branch shows is known exactly too."""
+
+    model: Mimic3DModel

@@ -1,4 +1,4 @@
-"""A supervised warm start of EG3D from the truth of ToyHeads, to be carried on adversarially.
+"""A supervised warm start of EG3D or Mimic3D from the truth of ToyHeads, then to be made sharper.
 
 A head of ToyHeads is a fixed function of a Gaussian vector, which serves as the latent z itself:
 the generator learns to draw that head from it.
@@ -22,15 +22,18 @@ from torch import Tensor, nn
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.data.toyheads.identity import LATENT_SIZE, heads_from_latent
-from nerfgan_cli.generators.contract import Generator
-from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.eg3d import EG3D, EG3DConfig
+from nerfgan_cli.generators.mimic3d import Mimic3D, Mimic3DConfig
 from nerfgan_cli.generators.precision import set_precision
 from nerfgan_cli.media import Picture, depth_to_image, tile, to_pixels
 from nerfgan_cli.metrics.toyheads import HELD_OUT, view_heads
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.feed import open_data
+from nerfgan_cli.training.mimic3d_start import adapt, new_weights, quieten
 from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.randomness import key, keyed
+from nerfgan_cli.training.samples import compare_branches
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Say, Task
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
@@ -71,7 +74,7 @@ class WarmTask(Task):
         seed = recipe.train.seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(seed, "weights"))
-            self.generator = EG3D(recipe.model.generator)
+            self.generator = build_volume(recipe.model.generator)
             with torch.no_grad():
                 self.generator.decoder.get_parameter("net.2.weight")[0] *= DENSITY_GAIN
             self.generator.to(world.device)
@@ -91,6 +94,8 @@ class WarmTask(Task):
     def initialize(self, say: Say) -> None:
         if self.recipe.train.init is not None:
             start = read_start(self.recipe.train.init, say)
+            if isinstance(self.generator, Mimic3D):
+                start = adapt(start, self.generator, self.recipe.train.init)
             self.licence = start.licence
             for name in STARTED:
                 copy_all_weights(self.modules[name], start.networks[name], self.recipe.train.init)
@@ -151,7 +156,8 @@ class WarmTask(Task):
     def drawing_losses(self, truth: Truth, stage: str, draws: torch.Generator | None) -> Losses:
         device, generator = self.world.device, self.generator
         truth = {name: tensor.to(device, non_blocking=True) for name, tensor in truth.items()}
-        subject = generator.prepare(self._mapping(truth["z"]))
+        branch = generator.branches[-1] if generator.branches else None  # which needs all planes
+        subject = generator.prepare(self._mapping(truth["z"]), DrawOptions(branch=branch))
         traced = trace(generator, truth)
         losses = point_losses(generator, subject, traced, self.recipe.loss, draws)
         if stage != "points":
@@ -172,7 +178,10 @@ class WarmTask(Task):
             return points
         views = table.raw * losses["raw"] + table.depth * losses["depth"]
         total = table.points_weight * points + views
-        return total + table.image * losses["image"] if "image" in losses else total
+        for name in ("image", "strict"):
+            if name in losses:
+                total = total + getattr(table, name) * losses[name]
+        return total
 
     @property
     def result(self) -> Generator:
@@ -192,7 +201,10 @@ class WarmTask(Task):
         cells.extend(to_pixels(depth_to_image(exact.clamp(max=exact[exact.isfinite()].max()))))
         assert view.rendering.depth is not None
         cells.extend(to_pixels(depth_to_image(view.rendering.depth)))
-        return {"truth": tile(cells, SHOWN_HEADS)}
+        shown = {"truth": tile(cells, SHOWN_HEADS)}
+        if len(self.average.branches) > 1:
+            shown["branches"] = compare_branches(self.average)
+        return shown
 
     def rehearsals(self) -> Mapping[str, Callable[[], object]]:
         """The last stage, which keeps the most in memory."""
@@ -205,6 +217,15 @@ class WarmTask(Task):
         truth = {name: torch.zeros(size, *shape, device=device) for name, shape in shapes.items()}
         truth["label"] = label.to(device)
         return {"generator": lambda: self.weigh(self.drawing_losses(truth, "parts", None))}
+
+
+def build_volume(config: EG3DConfig) -> EG3D:
+    """The residual planes of a Mimic3D begin as nothing."""
+    if not isinstance(config, Mimic3DConfig):
+        return EG3D(config)
+    generator = Mimic3D(config)
+    quieten(generator, 0.0)
+    return generator
 
 
 def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> dict[str, Muon]:
@@ -220,12 +241,19 @@ def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> di
         group(mapping.parameters(), optim.mapping_lr),
         group(decoder.parameters(), optim.lr),
     ]
-    for module in (synthesis, enlarging):
-        late = module is enlarging
-        weights = list(module.parameters())
+    stream, residual = new_weights(generator)
+    new = {id(parameter) for parameter in (*stream, *residual)}
+    first = [parameter for parameter in synthesis.parameters() if id(parameter) not in new]
+    for weights, share, late in (
+        (first, 1.0, False),
+        (stream, optim.stream_lr, False),
+        (residual, optim.residual_lr, False),
+        (list(enlarging.parameters()), 1.0, True),
+    ):
         kernels = filter(is_kernel, weights)
-        drawing.append(group(kernels, optim.matrix_lr, matrices=True, enlarging=late))
-        drawing.append(group(filterfalse(is_kernel, weights), optim.lr, enlarging=late))
+        drawing.append(group(kernels, share * optim.matrix_lr, matrices=True, enlarging=late))
+        rest = filterfalse(is_kernel, weights)
+        drawing.append(group(rest, share * optim.lr, enlarging=late))
     return {
         name: Muon(groups, optim.lr, optim.betas, optim.eps, fused=True)
         for name, groups in (("traits", traits), ("drawing", drawing))

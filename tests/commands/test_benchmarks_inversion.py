@@ -4,6 +4,7 @@ import json
 import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 from cli import ROOT  # of this folder
 from inversion_case import PIXELS, Models, quick
@@ -26,6 +27,7 @@ def test_ratios_are_to_the_teacher(benchmark, monkeypatch: pytest.MonkeyPatch, c
     def in_child(file: str, flag: str, text: str) -> dict[str, float]:
         asked.append(program.Case(*json.loads(text)))
         found = {"big": (4.0, 800.0), "again big": (5.0, 400.0), "small": (0.5, 200.0)}
+        found["kept small"] = (0.4, 300.0)
         return dict(zip(("seconds", "mb"), found[asked[-1].model], strict=True))
 
     monkeypatch.setattr(program, "in_child", in_child)
@@ -36,12 +38,13 @@ def test_ratios_are_to_the_teacher(benchmark, monkeypatch: pytest.MonkeyPatch, c
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in capsys.readouterr().out.splitlines()[2:]
     ]
-    assert rows[:3] == [
+    assert rows[:4] == [
         ["pivot", "big", "0.25", "1.0×", "800", "1.00×"],
         ["pivot", "again big", "0.2", "0.8×", "400", "0.50×"],
         ["pivot", "small", "2", "8.0×", "200", "0.25×"],
+        ["pivot", "kept small", "2.5", "10.0×", "300", "0.38×"],
     ]
-    assert [case.stage for case in asked] == ["pivot"] * 3 + ["tuning"] * 3
+    assert [case.stage for case in asked] == ["pivot"] * 4 + ["tuning"] * 4
 
 
 @pytest.mark.parametrize("stage", ["pivot", "tuning"])
@@ -71,15 +74,37 @@ def test_samples_are_recovered_and_judged_from_the_side(benchmark, models: Model
 def test_truth_and_results_are_drawn_as_they_were_tuned(
     benchmark, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program, times, draw = benchmark("inversion_proof"), [], EG3D.draw
+    program, samples, draw = benchmark("inversion_proof"), [], EG3D.draw
 
     def spy(self: EG3D, subject, camera, options):
-        times.append(options.depth_multiplier)
+        volume = self.eg3d_config.volume.scaled(options.depth_multiplier)
+        samples.append(volume.depth_resolution)
         return draw(self, subject, camera, options)
 
     monkeypatch.setattr(EG3D, "draw", spy)
     generator = load_model(models.teacher).requires_grad_(False)
     settings = quick(1, 1, depth_multiplier=2.0)
     program.recover(str(models.teacher), generator, PIXELS, settings, 1)
-    assert len(times) >= 3 * 2
-    assert set(times) == {2.0}
+    assert len(samples) >= 3 * 2
+    assert set(samples) == {2 * generator.eg3d_config.volume.depth_resolution}
+
+
+def test_a_proof_goes_on_from_its_record(
+    benchmark, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    program, drawn = benchmark("inversion_proof"), []
+
+    def recover(model, generator, distances, settings, seed):
+        drawn.append(seed)
+        found = program.Found(30.0, 40.0 + len(drawn), 20.0, 30.0, 5.0)
+        return found, np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr(program, "recover", recover)
+    for samples, new in ((2, 2), (3, 1), (3, 0)):
+        drawn.clear()
+        command = ["x", "--model", "light-toyheads", "--samples", str(samples), "--first", "7"]
+        monkeypatch.setattr(sys, "argv", [*command, "-o", str(tmp_path)])
+        program.main()
+        assert len(drawn) == new
+    assert "| light-toyheads | 30.00 (30.00) | 41.33 (41.00) |" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.png"))) == 3

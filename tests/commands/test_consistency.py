@@ -8,7 +8,15 @@ import pytest
 from datasets import shared
 from PIL import Image
 
+from nerfgan_cli.checkpoints.checksum import space_checksum
+from nerfgan_cli.checkpoints.delta import base_of, write_tuned
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.checkpoints.zoo import TUNED
 from nerfgan_cli.commands import consistency, scenes
+from nerfgan_cli.evaluation import consistency as measuring
+from nerfgan_cli.generators.drawing import Person
+from nerfgan_cli.latent_files import PIVOT, Latent, write_latent
 from nerfgan_cli.reconstruction.fit import Fitting, explain
 
 
@@ -20,6 +28,7 @@ def quick(monkeypatch) -> None:
         return explain(pictures, cameras, half_depth, Fitting(steps=4, rays=128), **options)
 
     monkeypatch.setattr(scenes, "explain", quickly)
+    monkeypatch.setattr(measuring, "explain", quickly)
     monkeypatch.setattr(consistency, "FRAMES", 4)
 
 
@@ -32,10 +41,12 @@ def test_a_model_is_measured_beside_its_teacher(nerfgan, tmp_path, models) -> No
     result = json.loads(out.read_text())
     assert [one["subject"] for one in result["subjects"]] == ["seed 3", "seed 4"]
     for name, value in result["mean"].items():
-        assert value == pytest.approx(np.mean([one[name] for one in result["subjects"]]))
+        each = [one[name.removesuffix("2")] for one in result["subjects"]]  # of two
+        assert value == pytest.approx(np.mean(each))
         assert name in done.out
-    assert result["mean"].keys() >= {"psnr_mv_fast", "ssim_mv_fast", "psnr_mv_gain", "warped_psnr"}
-    assert result["mean"]["warped_psnr"] != result["mean"]["teachers_warped_psnr"]
+    names = ("psnr_mv_fast", "ssim_mv_fast", "psnr_mv_gain", "warped_psnr", "teachers_warped_psnr")
+    assert list(result["mean"]) == [f"{name}2" for name in names]
+    assert result["mean"]["warped_psnr2"] != result["mean"]["teachers_warped_psnr2"]
     assert np.asarray(Image.open(out.with_suffix(".png"))).std() > 10
 
 
@@ -44,7 +55,8 @@ def test_views_go_out_and_are_scored(nerfgan, tmp_path, models) -> None:
     export = ("consistency", "--model", models.student, "--export", folder, "--device", "cpu")
     done = nerfgan(*export, "--num", 2, "--views", 3)
     assert done.code == 0, done
-    assert json.loads((folder / "consistency.json").read_text())["seeds"] == [0, 1]
+    protocol = json.loads((folder / "consistency.json").read_text())
+    assert protocol["subjects"] == ["seed 0", "seed 1"]
     pictures = sorted((folder / "000001" / "image").iterdir())
     assert len(pictures) == 3
     assert not np.array_equal(*(np.asarray(Image.open(path)) for path in pictures[::2]))
@@ -52,10 +64,45 @@ def test_views_go_out_and_are_scored(nerfgan, tmp_path, models) -> None:
     nerfgan("consistency", "--score", folder).refused(3, "rendered", "put")
     for subject in ("000000", "000001"):
         shutil.copytree(folder / subject / "image", folder / subject / "rendered")
+    assert "of 50 subjects from 30 views" in nerfgan("consistency", "--score", folder).out
     done = nerfgan("consistency", "--score", folder, "--json")
     result = json.loads(done.out)
     assert (result["psnr_mv"], result["ssim_mv"]) == (100, 1)
     assert len(result["subjects"]) == 2
+
+
+def test_the_subject_of_an_inversion_is_judged(nerfgan, tmp_path, models) -> None:
+    """As its own model draws it; seeds are judged if they are asked for."""
+    folder, base = tmp_path / "Ann", load_model(models.student)
+    folder.mkdir()
+    ws = Person(5).codes(base).detach()
+    write_latent(folder / PIVOT, Latent(ws, "pivot", space_checksum(base)))
+    origin = base_of(str(models.student), models.student, base)
+    write_tuned(folder / TUNED, base, base, origin, Provenance("a photograph"))
+    run = (
+        "consistency",
+        "--teacher",
+        models.teacher,
+        "--views",
+        2,
+        "--side",
+        16,
+        "--device",
+        "cpu",
+    )
+
+    def judge(name, model, *who):
+        out = tmp_path / f"{name}.json"
+        done = nerfgan(*run, "--model", model, *who, "-o", out)
+        assert done.code == 0, done
+        return json.loads(out.read_text())["subjects"]
+
+    (own,) = judge("own", folder)
+    (same,) = judge("same", models.student, "--seed", 5, "--num", 1)
+    assert (own.pop("subject"), same.pop("subject")) == ("Ann", "seed 5")
+    assert own == pytest.approx(same)
+    (other,) = judge("other", folder, "--seed", 6, "--num", 1)
+    assert other["subject"] == "seed 6"
 
 
 def test_rows_of_a_sweep_are_drawn(nerfgan, tmp_path, models) -> None:
@@ -73,7 +120,7 @@ def test_pictures_of_one_subject_are_measured(nerfgan, tmp_path) -> None:
     assert done.code == 0, done
     result = json.loads(out.read_text())
     assert result["views"] == 30
-    assert "warped_psnr" not in result["mean"]
+    assert list(result["mean"]) == ["psnr_mv_fast1", "ssim_mv_fast1", "psnr_mv_gain1"]
 
 
 def test_what_cannot_be_measured_is_said(nerfgan, tmp_path, models) -> None:

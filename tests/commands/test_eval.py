@@ -2,7 +2,11 @@
 
 import csv
 import json
+import os
+import re
 import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +15,17 @@ import torch
 from datasets import archive, labels_at, noise, png, write_zip
 from distill_case import save_teacher
 from PIL import Image
+from training_case import in_child
 
 from nerfgan_cli.checkpoints.conversion import sha256_of
+from nerfgan_cli.commands.app import main
+from nerfgan_cli.data.toyheads.dataset import cameras
+from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
+from nerfgan_cli.data.toyheads.renderer import draw
 from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.evaluation import rows
 from nerfgan_cli.evaluation.table import METRICS
+from nerfgan_cli.media import to_pixels
 
 DISTANCES = "fid,kid,fid3d"
 ALL = f"{DISTANCES},psnr,ssim"
@@ -26,7 +36,8 @@ def without_weights(monkeypatch, tmp_path):
     """No network of anybody else is installed; the sheet is small."""
     for name in ("NERFGAN_HOME", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setattr("nerfgan_cli.evaluation.figures.SUBJECTS", 1)
+    for name, few in (("SUBJECTS", 1), ("YAWS", (0.0, 15.0)), ("PITCHES", ())):
+        monkeypatch.setattr(f"nerfgan_cli.evaluation.figures.{name}", few)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +75,20 @@ def judge(nerfgan, models, real, tmp_path):
     return run
 
 
+def failed(done, code, *words):
+    """After it had said what it would measure, it ended with one sentence."""
+    *announced, sentence = done.err.splitlines()
+    assert done.code == code, done
+    assert announced[0].startswith("measuring ")
+    assert sentence.startswith("nerfgan: ")
+    assert all(word in sentence for word in words), sentence
+
+
+def narrow(text):
+    """A table without what aligns it."""
+    return re.sub(" +", " ", text)
+
+
 def values(folder: Path) -> dict[str, float]:
     report = json.loads((folder / "eval.json").read_text())
     return {value["name"]: value["value"] for value in report["values"]}
@@ -94,9 +119,10 @@ def test_each_number_says_what_it_is_of(evaluate, tmp_path):
     assert [json.loads(line)["metric"] for line in lines] == ALL.split(",")
     times = [json.loads(line)["total_time"] for line in lines]
     assert sum(times) == pytest.approx(report["seconds"], abs=0.1)
+    assert all(report[library] for library in ("torch", "numpy", "torch-fidelity", "lpips"))
     assert "fid5_full:discriminator ↓" in (tmp_path / "out" / "table.txt").read_text()
     assert "psnr5 dB ↑" in done.out
-    assert Image.open(tmp_path / "out" / "poses.png").width > 7 * 64
+    assert Image.open(tmp_path / "out" / "poses.png").width > 2 * 64
 
 
 def test_a_bare_word_measures_what_it_can(evaluate, monkeypatch, tmp_path):
@@ -144,7 +170,7 @@ def test_interrupted_it_goes_on(evaluate, monkeypatch, tmp_path):
 
     monkeypatch.setattr(rows, "PART", 2)
     drawn = []
-    draw = features.draw_indices
+    draw = features.draw_pictures
 
     def interrupted(setting, indices, frontal):
         if len(drawn) == 2:
@@ -152,10 +178,10 @@ def test_interrupted_it_goes_on(evaluate, monkeypatch, tmp_path):
         drawn.append(indices.tolist())
         return draw(setting, indices, frontal)
 
-    monkeypatch.setattr(features, "draw_indices", interrupted)
+    monkeypatch.setattr(features, "draw_pictures", interrupted)
     assert evaluate("--metrics", "fid", "--num", 5).code == 130
     monkeypatch.setattr(
-        features, "draw_indices", lambda *a: drawn.append(a[1].tolist()) or draw(*a)
+        features, "draw_pictures", lambda *a: drawn.append(a[1].tolist()) or draw(*a)
     )
     assert evaluate("--metrics", "fid", "--num", 5).code == 0
     assert drawn == [[0, 1], [2, 3], [4]]
@@ -184,6 +210,8 @@ def test_identical_sets(judge, real, tmp_path):
     found = values(tmp_path / "judged")
     assert found["fid9_full:discriminator"] == pytest.approx(0, abs=1e-9)
     assert -0.1 < found["kid9_full:discriminator"] < 0
+    assert "both sets have the same mean and covariance" in done.out
+    assert "mean of 100 subsets of 9, unbiased" in done.out
     assert "it may be negative where the two sets are alike" in done.out
 
 
@@ -193,7 +221,7 @@ def test_squeezenet_as_extractor_and_below_lpips(evaluate, tmp_path):
     torch.manual_seed(0)
     weights = tmp_path / "squeeze.pth"
     torch.save(squeezenet1_1(weights=None).state_dict(), weights)
-    options = ["--extractor", "squeezenet", "--backbone", weights, "--num", 3]
+    options = ["--extractor", "squeezenet", "--squeezenet", weights, "--num", 3]
     lpips = ["--lpips", "squeeze", "--lpips-weights", weights]
     done = evaluate("--metrics", "fid,lpips", *options, *lpips)
     assert done.code == 0, done.err
@@ -208,7 +236,7 @@ def test_squeezenet_as_extractor_and_below_lpips(evaluate, tmp_path):
     assert f"fid3_full:squeezenet@{own}" in again.out
     assert "does not understand this model's latents" in again.err
     wrong = evaluate("--metrics", "fid", "--extractor", "inception", "--inception", weights)
-    wrong.refused(4, "is not the Inception of 2015")
+    failed(wrong, 4, "is not the Inception of 2015", "or take --extractor discriminator")
 
 
 # Pictures of another system
@@ -221,7 +249,7 @@ def folder_of(path, count=4, side=64):
     return path
 
 
-def test_bad_folders_of_pictures(judge, tmp_path):
+def test_bad_folders_of_pictures(judge, monkeypatch, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     judge(empty, "--metrics", "fid").refused(3, "holds no pictures")
@@ -229,7 +257,10 @@ def test_bad_folders_of_pictures(judge, tmp_path):
     judge(pictures, "--metrics", "fid", "--num", 5).refused(3, "4 pictures", "--num")
     judge(pictures, "--metrics", "psnr").refused(2, "give a --model")
     judge(pictures, "--metrics", "fid3d").refused(2, "give a --model")
-    judge(folder_of(tmp_path / "one", 1), "--metrics", "fid").refused(3, "at least 2")
+    failed(judge(folder_of(tmp_path / "one", 1), "--metrics", "fid"), 3, "at least 2")
+    monkeypatch.chdir(pictures)
+    assert judge(".", "--metrics", "fid").code == 0
+    assert json.loads((tmp_path / "judged" / "eval.json").read_text())["name"] == "pictures"
     (pictures / "large.png").write_bytes(png(noise(65, 9)))
     judge(pictures, "--metrics", "fid").refused(3, "large.png", "one size")
     (pictures / "large.png").write_bytes(b"no picture")
@@ -256,6 +287,56 @@ def test_cameras_of_pictures_must_match(judge, tmp_path):
     judge(pictures, "--metrics", "fid", *cameras).refused(3, "3 cameras", "4")
 
 
+def test_pose_of_pictures_with_a_camera_table(nerfgan, monkeypatch, tmp_path):
+    monkeypatch.setattr("nerfgan_cli.commands.evaluating._open_teacher", lambda *order: None)
+    seen = cameras(3, np.arange(4))
+    heads = to_pixels(draw(heads_from_latent(latents(3, np.arange(4))), seen, 64).image)
+    (tmp_path / "heads").mkdir()
+    for index, head in enumerate(heads):
+        Image.fromarray(head).save(tmp_path / "heads" / f"{index}.png")
+    table = tmp_path / "cameras.json"
+    found = []
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0]):  # the true cameras, and those of others
+        labels = [[f"{i}.png", seen.label[j].tolist()] for i, j in enumerate(order)]
+        table.write_text(json.dumps({"labels": labels}))
+        options = ["--data", "toyheads", "--cameras", table, "--metrics", "pose"]
+        options += ["--cache", tmp_path / "cache", "-o", tmp_path / "out", "--format", "markdown"]
+        done = nerfgan("eval", "--images", tmp_path / "heads", *options)
+        assert done.code == 0, done.err
+        found.append(values(tmp_path / "out")["pose4_uncorrected:toyheads"])
+    assert found[0] < 0.01 < found[1]
+    text = narrow((tmp_path / "out" / "table.md").read_text())
+    assert text.startswith("| metric | value | error | note |")
+    assert f"| pose4_uncorrected:toyheads rad² ↓ | {found[1]:.4g} |" in text
+    assert "| identity |" in text  # and why it was not measured
+
+
+def test_processes_share_the_work(models, real, tmp_path, monkeypatch, capfd):
+    """As torchrun starts them."""
+    monkeypatch.setattr(rows, "PART", 2)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+    options = ["--model", models.student, "--data", real, "--discriminator", models.critic]
+    options += ["--metrics", "fid", "-n", 5, "--format", "csv"]
+
+    def run(out):
+        words = map(str, ["eval", *options, "--cache", out / "cache", "-o", out])
+        assert main([*words]) == 0
+
+    def start(rank):
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", **address}
+        run(tmp_path / "two")
+
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.map(lambda rank: in_child(lambda: start(rank)), range(2))
+        assert [*both, in_child(lambda: run(tmp_path / "one"))] == [0, 0, 0]
+    said = capfd.readouterr()
+    assert said.out.count("\nfid5_full:discriminator") == said.err.count("measuring fid") == 2
+    assert json.loads((tmp_path / "two" / "eval.json").read_text())["processes"] == 2
+    assert values(tmp_path / "two") == pytest.approx(values(tmp_path / "one"), rel=1e-6)
+
+
 # What is missing, what is wrong
 
 
@@ -265,11 +346,19 @@ def test_what_is_asked_for_and_cannot_be_had(evaluate, nerfgan, models, tmp_path
     assert "psnr3" in done.out  # the rest was measured
     assert "nerfgan weights get alex" in done.err
     assert list(values(tmp_path / "out")) == ["psnr3", "psnr_raw3"]
+    assert "lpips" in (tmp_path / "out" / "table.txt").read_text()
+    line = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
+    assert [entry["metric"] for entry in line["missing"]] == ["lpips"]
+    assert "https://download.pytorch.org/models/alexnet" in line["missing"][0]["reason"]
+    assert line["total_time_str"].endswith("s")
     evaluate("--metrics", "fidd").refused(2, "no metric 'fidd'")
     evaluate("--metrics", "fid", "--extractor", "vgg").refused(2, "unknown extractor 'vgg'")
     evaluate("--metrics", "fid", "--inception", "no", "--extractor", "inception").refused(3, "no")
-    evaluate("--metrics", "fid", "--discriminator", models.student).refused(4, "no discriminator")
-    evaluate("--metrics", "lpips", "--lpips", "vgg19").refused(2, "unknown network 'vgg19'")
+    wrong = evaluate("--metrics", "fid", "--discriminator", models.student)
+    failed(wrong, 4, "no discriminator")
+    for metrics in ("lpips", "psnr,lpips"):  # which is told before anything is measured
+        wrong = evaluate("--metrics", metrics, "--lpips", "vgg19")
+        wrong.refused(2, "unknown network 'vgg19'")
     bare = ["eval", "--model", models.student, "-o", tmp_path / "bare"]
     nerfgan(*bare, "--metrics", "fid").refused(2, "--data")
     nerfgan(*bare, "--metrics", "psnr").refused(2, "--teacher")
@@ -312,7 +401,7 @@ def test_a_metric_that_fails_keeps_no_other_from_being_measured(evaluate, monkey
     def draw_nothing(*_):
         raise WeightsError("it draws nothing: train it further.")
 
-    monkeypatch.setattr("nerfgan_cli.commands.eval.write_poses", draw_nothing)
+    monkeypatch.setattr("nerfgan_cli.commands.evaluating.write_poses", draw_nothing)
     done = evaluate("--num", 3, "--metrics", "fid,psnr")
     assert (done.code, "it draws nothing" in done.err) == (4, True)
     assert "it draws nothing" in (out / "table.txt").read_text()
@@ -366,24 +455,59 @@ def test_comparison_beside_what_was_published(evaluate, nerfgan, tmp_path):
     assert table[0]["psnr4 dB ↑"]
     assert not table[1]["psnr4 dB ↑"]
     published = [row for row in table if row["published"] == "yes"]
-    student = next(row for row in published if row["psnr1k"] == "28.49")
-    assert (student["model"], student["fid50k_full:inception"]) == ("student", "8.3")
+    student = next(row for row in published if row["psnr1k dB ↑"] == "28.49")
+    assert (student["model"], student["fid50k_full:inception ↓"]) == ("student", "8.3")
     assert "2303.12865" in student["source"]
     methods = {row["model"] for row in published}
     assert {"PC-GAN", "SURF", "LiftGAN", "EG3D", "GRAM-HD", "VoxGRAF", "GMPI"} <= methods
     latex = nerfgan(*compare, "--format", "latex").out
     assert "\\textcolor{gray}{28.49}" in latex
     assert "other\\_one" in latex
-    assert (
-        "| *student* | *FFHQ 512* | *arXiv 2303.12865"
-        in nerfgan(*compare, "--format", "markdown").out
-    )
+    markdown = narrow(nerfgan(*compare, "--format", "markdown").out)
+    assert "| *student* | *FFHQ 512* | *arXiv 2303.12865" in markdown
     lines = nerfgan(*compare).out.splitlines()
     ours = next(index for index, line in enumerate(lines) if line.startswith("student, real "))
     assert len(lines[ours + 2]) == 0  # the published have none of these numbers
     assert any("student, FFHQ 512, arXiv" in line and "28.49" in line for line in lines)
     (second / "eval.json").write_text("[]")
     nerfgan(*compare).refused(3, "no report of nerfgan eval")
+
+
+def test_models_of_equal_names_are_told_apart(nerfgan, models, real, tmp_path):
+    paths = [tmp_path / name / "run" / "model.safetensors" for name in ("one", "two")]
+    for path, source in zip(paths, (models.student, models.teacher), strict=True):
+        path.parent.mkdir(parents=True)
+        shutil.copy(source, path)
+    options = ["--data", real, "--num", 3, "--metrics", "fid,psnr", "--teacher", models.teacher]
+    options += ["--discriminator", models.critic, "--cache", tmp_path / "cache"]
+    out = tmp_path / "out"
+    done = nerfgan("eval", "--compare", *paths, *options, "--format", "csv", "-o", out)
+    assert done.code == 0, done.err  # though a teacher has no PSNR to itself
+    table = list(csv.DictReader((out / "comparison.csv").open()))
+    assert [row["model"] for row in table[:2]] == ["model (one)", "model (two)"]
+    assert table[0]["fid3_full:discriminator ↓"] != table[1]["fid3_full:discriminator ↓"]
+    for name, word in (("model-one", "one"), ("model-two", "two")):
+        report = json.loads((out / name / "eval.json").read_text())
+        assert Path(report["model"]).parts[-3] == word
+    both = [out / "model-one", out / "model-two"]
+    again = ["eval", "--compare", *both, "-o", out, "--format", "csv"]
+    assert nerfgan(*again).code == 0
+    assert Image.open(out / "poses.png").height > 2 * 64
+    shutil.copy(models.student, paths[1])  # trained further, say
+    done = nerfgan(*again)
+    assert f"{paths[1]} is no longer the model of the report" in done.err
+    assert Image.open(out / "poses.png").height < 2 * 64
+    options += ["-o", out]
+    nerfgan("eval", "--compare", paths[0], paths[0], *options).refused(2, "is there twice")
+
+
+def test_what_a_comparison_lacks_is_a_failure(nerfgan, models, real, tmp_path):
+    options = ["--data", real, "--num", 3, "--cache", tmp_path / "cache", "-o", tmp_path / "out"]
+    done = nerfgan("eval", "--compare", models.student, *options, "--metrics", "fid,kid")
+    assert (done.code, "nerfgan: fid was not measured" in done.err) == (4, True)
+    assert "fid50k_full:inception" in (tmp_path / "out" / "comparison.txt").read_text()
+    done = nerfgan("eval", "--compare", models.student, *options, "--metrics", "psnr")
+    assert (done.code, "name it with --teacher" in done.err) == (2, True)
 
 
 def test_published_pictures_are_read_from_zip(judge, tmp_path):

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from cli import ROOT  # of this folder
-from distill_case import read, save_teacher, write_case
+from distill_case import MIMIC3D, read, save_teacher, write_case
 from PIL import Image
 
 from nerfgan_cli.cameras import PRESETS, angles_from_pose
@@ -22,6 +23,7 @@ from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.data.toyheads.traits import COORDINATES
 from nerfgan_cli.errors import InputError
+from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.drawing import latent
 from nerfgan_cli.generators.eg3d import EG3D
 
@@ -125,6 +127,9 @@ def test_ablations(ablations, tmp_path):
     for run in ("base", "first"):
         assert read(out / run / "recipe.toml").train.seed == 3
     assert last["schedule/stage"] == 2  # the schedule is shortened too
+    measured = json.loads((out / "base.json").read_text())
+    del measured["facts"]["recipe"]["loss"]["hybrid_share"]  # as an older version wrote it
+    (out / "base.json").write_text(json.dumps(measured))
     again = ablations("--kimg", 0.012, "--only", "open")
     assert again.count("finished before") == 1
     assert "lost: the training diverged" in again
@@ -197,6 +202,34 @@ def test_what_students_are_judged_by(example, tmp_path, monkeypatch):
     assert found["views"] == pytest.approx(exact["views"], abs=0.5)  # both views are brighter
 
 
+def test_both_branches_are_judged(example, tmp_path, monkeypatch):
+    """Each is nearest to its own pictures; a scene is sought in the views of either."""
+    program, judging, case = example("ablations"), example("judging"), write_case(tmp_path)
+    save_teacher(tmp_path / "teacher.safetensors", 1, MIMIC3D)
+    asked = []
+
+    def make_scene(generator, person, views, side, options, batch):
+        asked.append((person.seed, options.branch))
+        return SimpleNamespace(psnr=30.0 + person.seed, gain=float(options.branch == "3d"))
+
+    for name, value in {"MANY": 3, "FEW": 2, "SCENES": 2, "make_scene": make_scene}.items():
+        monkeypatch.setattr(judging, name, value)
+    recipe = read(case)
+    judge = judging.Judge(recipe, torch.device("cpu"))
+    series = program.Series(program.Variant("", "first", recipe), [], tmp_path, judge)
+    flat, strict = (series.teachers[f"teacher, {name}"] for name in ("2d", "3d"))
+    assert flat["image"] == strict["strict"] == 100
+    assert flat["strict"] == pytest.approx(strict["image"])
+    assert flat["strict"] < 60
+    assert asked == [(0, "2d"), (1, "2d"), (0, "3d"), (1, "3d")]
+    assert (flat["scene"], flat["gain"], strict["gain"]) == (30.5, 0, 1)
+    (ws, (surface, _), _), *_ = judge.both_sides
+    with torch.no_grad():
+        drawn = judge.teacher.synthesis(ws, surface.camera, DrawOptions(branch="3d"))
+    assert torch.equal(surface.depth, drawn.depth)
+    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 14
+
+
 def shifted_psnr(image, change):
     """Of pictures to themselves in other shades, which may be beyond black and white."""
     difference = (image + change).clamp(-1, 1) - image.clamp(-1, 1)
@@ -210,6 +243,7 @@ def shifted_psnr(image, change):
         ("ablations-architecture", {"2", "3", "7", "10", "17"}),
         ("ablations-conditioning", {"1"}),
         ("ablations-styles", {"9"}),
+        ("ablations-mimic3d", set()),
     ],
 )
 def test_a_list_of_ablations_names_what_there_is(example, name, points):

@@ -67,6 +67,16 @@ def test_cameras_are_those_of_their_photographs(photos, generator, tmp_path) -> 
         open_views(photos, [both], [], generator)
 
 
+def test_a_lens_of_another_domain_is_pointed_out(photos, generator, capsys) -> None:
+    write_cameras([(None, SIDEWAYS)], photos[0].with_suffix(".json"))
+    open_views(photos, [], [], generator)
+    assert capsys.readouterr().err == ""
+    wide = replace(PRESETS["ffhq"], focal=3.0).at(0.2)
+    write_cameras([(None, wide)], photos[0].with_suffix(".json"))
+    open_views(photos, [], [], generator)
+    assert "a.json: a focal length of 3 where 4.265 is usual" in capsys.readouterr().err
+
+
 def test_masks_are_pictures_or_the_face(photos, generator, tmp_path) -> None:
     left = Image.new("L", (64, 64))
     left.paste(255, (0, 0, 32, 64))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from official_pickles import checkpoint, network
 from PIL import Image
 
@@ -12,7 +13,12 @@ from nerfgan_cli.checkpoints.expected import discriminator_tensors, generator_te
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import MIMIC3D_TERMS
+from nerfgan_cli.commands import mesh
+from nerfgan_cli.generators.contract import DrawOptions
+from nerfgan_cli.generators.drawing import Person, prepare_subject
 from nerfgan_cli.generators.mimic3d_config import Mimic3DConfig
+from nerfgan_cli.meshes import shading
+from nerfgan_cli.meshes.surface import extract
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 
 OPTIONS = {
@@ -108,7 +114,9 @@ def test_snapshot(official, model, nerfgan):
     about = json.loads(nerfgan("info", official, "--json").out)
     assert about["networks"]["G_ema"]["kind"] == "mimic3d"
     assert about["licence"] == MIMIC3D_TERMS
-    assert "Mimic3D" in nerfgan("info", model).out
+    said = nerfgan("info", model).out
+    assert "Mimic3D" in said
+    assert "2d and 3d (3D phase)" in said
 
 
 def test_discriminator_of_patches(official, tmp_path, nerfgan):
@@ -150,6 +158,82 @@ def test_model_of_the_2d_phase(model_2d, tmp_path, nerfgan):
     assert nerfgan(*again).code == 0
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "video",
+        "interpolate --seeds 1,2",
+        "mix",
+        "mesh",
+        "bench",
+        "consistency",
+        "figure",
+        "invert p.png",
+    ],
+)
+def test_every_verb_knows_the_branches(verb, model_2d, nerfgan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (128, 128)).save("p.png")
+    before = set(tmp_path.iterdir())
+    nerfgan(*verb.split(), "--model", model_2d, "--branch", "3d").refused(2, "branch", "3d")
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("given", "branch"), [((), "3d"), (("--branch", "2d"), "2d")])
+def test_surface_of_each_branch(given, branch, model, tmp_path, nerfgan, monkeypatch):
+    """Unless told otherwise that of all planes, since a surface is not enlarged."""
+    points, seen = np.random.default_rng(0).uniform(-0.4, 0.4, (50, 3)), []
+
+    def look(density, side, *ignored):
+        seen.append(density(points))
+        return extract(lambda points: -np.linalg.norm(points, axis=1), side, 8, -0.2)
+
+    monkeypatch.setattr(mesh, "extract", look)
+    done = nerfgan("mesh", "--model", model, *given, "-o", tmp_path / "m.ply", "--json")
+    assert done.code == 0, done
+    assert json.loads(done.out)["branch"] == branch
+    generator, options = load_model(model), DrawOptions(branch=branch)
+    subject = prepare_subject(generator, Person(0, 0.7), options)
+    expected = generator.sample(subject, torch.from_numpy(points).float()[None]).sigma
+    np.testing.assert_allclose(seen[0], expected[0, :, 0].detach(), atol=0.01)
+
+
+def test_figure(model, student, tmp_path, nerfgan, monkeypatch):
+    """Every branch of a model, and of each what it has."""
+    monkeypatch.setattr(shading, "CELLS", 16)
+    monkeypatch.setattr(shading, "STEPS", 16)
+    out = tmp_path / "figure.png"
+    options = ["--side", 24, "--views", 2, "-o", out, "--json"]
+    show = ["--show", "residual,planes,strip,shape,depth,image"]
+    done = nerfgan("figure", "--model", model, "--model", student, *options, *show)
+    assert done.code == 0, done
+    result = json.loads(done.out)
+    planes, rest = ["xy", "yz", "zx"], ["depth", "shape", "row 64"]
+    wide = [f"mimic 2d {name}" for name in [*rest, *planes]]
+    full = [f"mimic 3d {name}" for name in [*rest, *planes]]
+    added = [f"mimic 3d {name} residual" for name in planes]
+    own = [student.stem, f"{student.stem} row 64"]
+    assert result["columns"] == ["mimic 2d", *wide, "mimic 3d", *full, *added, *own]
+    assert result["branches"] == ["2d", "3d", None]
+    for lack in ("2d has no residual planes", f"{student.stem} has no density", "no tri-planes"):
+        assert done.err.count(lack) == 1
+    with Image.open(out) as picture:
+        assert picture.width > 24 * len(result["columns"])
+    one = ["figure", "--model", model, "--branch", "3d", *options, "--seeds", "1,2"]
+    result = json.loads(nerfgan(*one, "--show", "planes").out)
+    assert result["columns"] == [f"mimic 3d {name}" for name in planes]
+    assert result["people"] == ["seed 1", "seed 2"]
+
+
+def test_figures_of_nothing(student, tmp_path, nerfgan):
+    again = ["figure", "--model", student, "-o", tmp_path / "f.png"]
+    nerfgan(*again, "--show", "image,mesh").refused(2, "no 'mesh'", "shape")
+    done = nerfgan(*again, "--show", "shape,planes")
+    assert done.code == 2
+    assert done.err.endswith("leave --show out, or give others.\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_has_no_branches(student, tmp_path, nerfgan):
     out = tmp_path / "face.png"
     done = nerfgan("image", "--model", student, "--branch", "3d", "-o", out)
@@ -168,6 +252,41 @@ def test_axes_of_eg3d(official, tmp_path, nerfgan):
     done = nerfgan("convert", official, "--plane-axes", "released", "-o", out)
     done.refused(2, "xy, yz and zx", "leave the plane axes out")
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def of_eg3d(golden_checkpoint, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("official") / "eg3d.pkl"
+    path.write_bytes(golden_checkpoint)
+    return path
+
+
+def test_weights_of_the_other_kind(official, of_eg3d, tmp_path, nerfgan):
+    """Whatever a file is called, EG3D's planes are not Mimic3D's."""
+    name = tmp_path / "mimic3d-ffhq512-3d.safetensors"
+    axes = ["xy, xz and zx", "xy, yz and zx"]
+    nerfgan("convert", of_eg3d, "-o", name).refused(4, "is an EG3D", "is a Mimic3D", *axes)
+    out, own = tmp_path / "own.safetensors", ["--preset", "mimic3d-afhq256-2d"]
+    nerfgan("convert", of_eg3d, "-o", out, *own).refused(4, "afhq256-2d is a Mimic3D", *axes)
+    done = nerfgan("convert", official, "-o", out, "--preset", "ffhq512-128")
+    done.refused(4, "is a Mimic3D", "ffhq512-128 is an EG3D", *axes)
+    done = nerfgan("convert", of_eg3d, "-o", name, "--plane-axes", "fixed")
+    done.refused(4, "is an EG3D", "is a Mimic3D")
+    assert not list(tmp_path.iterdir())
+
+
+def test_snapshots_of_another_release(official, tmp_path, nerfgan):
+    out = tmp_path / "m.safetensors"
+    again = ["convert", official, "-o", out, "--preset"]
+    nerfgan(*again, "mimic3d-shapenet128-2d").refused(4, "of the 3D phase", "of the 2D phase")
+    nerfgan(*again, "mimic3d-ffhq256-3d").refused(4, "of 128²", "of 256²")
+    nerfgan(*again, "mimic3d-shapenet128-3d").refused(4, "cameras of ffhq", "cameras of cars")
+    nerfgan(*again, "mimic3d-shapnet128-3d").refused(2, "did you mean mimic3d-shapenet128-3d?")
+    assert not out.exists()
+    own = tmp_path / "mimic3d-shapenet128-3d.safetensors"
+    assert nerfgan("convert", official, "-o", own, "--camera", "cars-video").code == 0
+    refused = nerfgan("convert", own, "-o", out, "--preset", own.stem)
+    refused.refused(2, "model of nerfgan already", "--preset")
 
 
 @pytest.mark.parametrize(

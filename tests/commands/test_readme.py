@@ -1,7 +1,7 @@
 """The commands that README.md shows work as they stand there, in one folder, one after another.
 
 It counts on these: `ffhq.pkl` (a checkpoint of the official format), `ffhq.safetensors`,
-`student.safetensors`, `photo.jpg` and the folder `pictures` are there from the start; commands make
+`photo.jpg`, the folder `pictures` and the run `faces` are there from the start; commands make
 others. What would train for days is only planned, with a small teacher in place of a published one.
 """
 
@@ -27,6 +27,7 @@ SHORTER = {
     "interpolate": "--frames 2",
     "directions": "--num 50",
     "mesh": "--resolution 16",
+    "figure": "--views 2 --side 32",
     "eval": "--num 2 --metrics fid",
     "bench": "--model light-toyheads --batches 1 --repeats 1 --memory-limit none",
     "consistency": "--num 1 --views 3 --side 16",
@@ -69,7 +70,8 @@ def test_nerfgan_commands(nerfgan, tmp_path, monkeypatch, teacher, student, gold
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NERFGAN_HOME", str(tmp_path / "home"))
     (tmp_path / "ffhq.pkl").write_bytes(golden_checkpoint)
-    shutil.copy(student, "student.safetensors")
+    (tmp_path / "faces" / "checkpoints").mkdir(parents=True)
+    shutil.copy(student, "faces/checkpoints/000000001.safetensors")
     monkeypatch.setattr(pictures, "TURN_FRAMES", 2)
     monkeypatch.setattr(pictures, "WALK_FRAMES", 2)
     made = nerfgan("data", "toyheads", "--num", 2, "--resolution", 32, "-o", "pictures.zip")

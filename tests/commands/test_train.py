@@ -12,7 +12,10 @@ import pytest
 from cli import ROOT, start  # of this folder
 from PIL import Image
 
+from nerfgan_cli.commands import train
 from nerfgan_cli.training import samples
+from nerfgan_cli.training.kinds import resolve
+from nerfgan_cli.training.recipe_files import load
 
 SHORT = ("--set", "train.kimg=0.004")
 
@@ -100,7 +103,6 @@ def test_rehearsal_tells_of_foreign_cameras(nerfgan, tiny_recipe: Path) -> None:
 
 
 def test_what_is_refused(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
-    nerfgan("train").refused(2, "use --out")
     nerfgan("train", tiny_recipe).refused(2, "use --out")
     nerfgan("train", "eg3d-toyhead", "-o", "x").refused(2, "did you mean eg3d-toyheads?")
     bad = ("train", tiny_recipe, "--out", tmp_path / "new")
@@ -112,6 +114,19 @@ def test_what_is_refused(nerfgan, tiny_recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
     nerfgan("train", tiny_recipe, "--out", tmp_path / "full").refused(3, "holds other things")
+    letter = tmp_path / "full" / "letter.txt"
+    nerfgan("train", tiny_recipe, "--out", letter).refused(3, "letter.txt is a file")
+
+
+def test_a_bare_word_is_the_default_recipe(nerfgan, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(train, "run", lambda recipe, folder, *rest: asked.append((recipe, folder)))
+    done = nerfgan("train")
+    assert done.code == 0
+    assert "the run is in distill-toyheads" in done.err
+    assert asked == [(resolve(load("distill-toyheads", [])), Path("distill-toyheads"))]
+    assert asked[0][0].train.heldout == 256
 
 
 def test_systems_where_nothing_is_trained(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from distill_case import write_case
+from distill_case import MIMIC3D, save_teacher, write_case
 
 SHORT = ("--set", "train.kimg=0.008")
 
@@ -30,6 +30,7 @@ def test_a_student_from_a_teacher(nerfgan, recipe: Path, tmp_path: Path) -> None
     assert [line["schedule/stage"] for line in lines] == [1, 1, 1, 2, 2]
     assert lines[1]["psnr/image"] > 0
     assert (run / "samples" / "000000020-beside-teacher.png").is_file()
+    assert any(b"beside-teacher" in events.read_bytes() for events in run.glob("events.*"))
     described = nerfgan("info", run)
     assert described.code == 0
     assert "distilled from a volumetric generator" in described.out
@@ -52,6 +53,19 @@ def test_options_of_a_distillation(nerfgan, recipe: Path, tmp_path: Path, monkey
         assert line in written
     assert len(list((tmp_path / "home" / "targets").rglob("lesson-*"))) == 4
     assert not (tmp_path / "run" / "samples" / "reals.png").exists()
+
+
+def test_a_student_of_the_3d_branch(nerfgan, recipe: Path, tmp_path: Path) -> None:
+    """And what it knows of itself."""
+    save_teacher(tmp_path / "mimic3d.safetensors", 1, MIMIC3D)
+    model = ("--set", f"teacher.model={tmp_path / 'mimic3d.safetensors'}", "--branch", "3d")
+    settings = ("--set", "train.heldout=1", "--set", "loss.pixels=1", "--stage", 1)
+    done = nerfgan("train", recipe, "--out", tmp_path / "run", *model, *settings, *SHORT)
+    assert done.code == 0, done
+    last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"loss/pixels", "psnr/image"} <= last.keys()
+    training = json.loads(nerfgan("info", tmp_path / "run", "--json").out)["provenance"]["training"]
+    assert training["branch"] == "3d"
 
 
 def test_rehearsal(nerfgan, recipe: Path) -> None:
@@ -86,6 +100,7 @@ def test_what_is_refused(nerfgan, recipe: Path, tmp_path: Path) -> None:
     nerfgan(*bad, "--stage", 3).refused(2, "--stage")
     nerfgan(*bad, "--set", "loss.consistency=1").refused(2, "teacher.views_per_latent to 2")
     nerfgan(*bad, "--views-per-latent", 3).refused(2, "multiple of teacher.views_per_latent")
+    nerfgan(*bad, "--branch", "3d").refused(2, "has no branches", "set teacher.model to a Mimic3D")
     file = f"teacher.model={recipe.parent / 'critic.safetensors'}"
     nerfgan(*bad, "--set", file).refused(4, "is a discriminator", "an EG3D model")
     gone = ("--set", f"data.path={tmp_path / 'gone.zip'}")

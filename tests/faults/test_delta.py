@@ -35,7 +35,7 @@ def write(model: Path, path: Path) -> dict[str, int]:
     """Writes a tuned model; the bits that a number of each changed tensor takes."""
     base, tuned = tuned_pair(model)
     origin = delta.base_of(str(model), model, base)
-    return delta.write_tuned(path, base, tuned, origin, None, Provenance("x"))
+    return delta.write_tuned(path, base, tuned, origin, Provenance("x"))
 
 
 def assert_near(model: Path, path: Path, bits: dict[str, int]) -> None:

@@ -23,8 +23,9 @@ from nerfgan_cli.training import adversary, distill_task
 
 pytestmark = pytest.mark.usefixtures("quick_training")
 
-# Stage 2 begins by itself after the second interval, in the middle of the run.
-BY_ITSELF = ("train.switch_kimg=1", "train.plateau=0.99", "train.plateau_kimg=0.004")
+# Stage 2 begins by itself after the second interval, in the middle of the run; Muon steps matrices.
+MUON = ("optim.first_matrix_lr=0.002", "optim.matrix_lr=0.002")
+BY_ITSELF = ("train.switch_kimg=1", "train.plateau=0.99", "train.plateau_kimg=0.004", *MUON)
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from golden import Golden, assert_close, fill, filled
 from mimic3d_case import SMALL, TOLERANCE, build, draw, fx, half, one
 from torch import Tensor
 
-from nerfgan_cli.cameras import Camera
+from nerfgan_cli.camera_paths import official_orbit
+from nerfgan_cli.cameras import PRESETS, Camera, from_official
+from nerfgan_cli.figures.planes import brightness
 from nerfgan_cli.generators.contract import DrawOptions, Subject
 from nerfgan_cli.generators.mimic3d_config import PATCH_DISCRIMINATOR
+from nerfgan_cli.meshes.surface import extract
 from nerfgan_cli.nn.aware import Stage, exchange
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import build_discriminator
 from nerfgan_cli.nn.patches import cut, patch_cameras
-from nerfgan_cli.nn.rays import camera_rays
+from nerfgan_cli.nn.rays import camera_rays, shape_lattice
 from nerfgan_cli.ops.plane_axes import PLANE_AXES
 from nerfgan_cli.ops.resize import resize
 from nerfgan_cli.ops.triplane import sample_each_plane
@@ -263,6 +267,51 @@ def test_rays_of_patches(path: Path) -> None:
     for found, name in ((rays.origins[:, :1], "origins"), (rays.directions, "dirs")):
         assert_close(found, g[name], 1e-6)
     assert_close(camera_rays(camera, 8).directions, g["full_dirs"], 1e-6)
+
+
+# From where, and as what, the release's programs show it
+
+PRESET_OF = {"ffhq": "ffhq", "afhq": "afhq", "shapenet": "cars-video"}
+
+
+@pytest.mark.parametrize("path", one("rays"))
+@pytest.mark.parametrize("data", PRESET_OF)
+def test_cameras_of_inference(path: Path, data: str) -> None:
+    g, preset = Golden(path), PRESETS[PRESET_OF[data]]
+    picture = preset.at(*from_official(3.14 / 2 + 0.35, 3.14 / 2 - 0.05 + 0.25))
+    assert_close(picture.label, g[f"image_cam_{data}"], 1e-6)
+    orbit = official_orbit(preset, 120)[g["video_frames"]]
+    assert_close(orbit.label, g[f"video_cam_{data}"], 1e-6)
+
+
+@pytest.mark.parametrize("path", one("vis"))
+def test_pictures_of_planes(path: Path) -> None:
+    g = Golden(path)
+    for planes, expected in zip(fx(g, "vis/plane", (2, 3, 32, 8, 8)), g["gray"], strict=True):
+        gray = torch.cat(list(brightness(planes, PLANE_AXES["fixed"])), dim=1)
+        assert gray.shape == expected.shape
+        assert (gray.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("path", one("vis"))
+@pytest.mark.parametrize(("count", "side"), [(5, 1.0), (8, 1.6)])
+def test_lattice_of_a_surface(path: Path, count: int, side: float) -> None:
+    """Ours is the release's without the fractions that its real division adds to y and x."""
+    g, seen = Golden(path), []
+
+    def density(points: Any) -> Any:
+        seen.append(points)
+        return points[:, 0]
+
+    extract(density, side, count, 0.0)
+    step = side / (count - 1)
+    assert step == pytest.approx(g[f"voxel_size_{count}"].item())
+    released = g[f"voxels_{count}"].double()
+    whole = ((released + side / 2) / step + 1e-4).floor()  # [N³, 3]: x is slowest
+    ours = (torch.from_numpy(np.concatenate(seen)) + side / 2) / step
+    ours = ours.view(count, count, count, 3).permute(2, 1, 0, 3).reshape(-1, 3)
+    assert_close(ours, whole, 1e-6)
+    assert_close(shape_lattice(torch.arange(count**3), count, side, sheared=True), released, 1e-6)
 
 
 # Everything, from z

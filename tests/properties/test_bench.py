@@ -5,17 +5,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from math import isqrt
+from pathlib import Path
 
 import pytest
 import torch
 from distill_case import TEACHER
 
+from nerfgan_cli.bench import measure as measuring
+from nerfgan_cli.bench import memory as telling
 from nerfgan_cli.bench.fits import fit_power, fit_straight
 from nerfgan_cli.bench.growth import at_sides, measure_growth
 from nerfgan_cli.bench.largest import Largest, largest_batch, largest_that
+from nerfgan_cli.bench.measure import Measured, Plan
 from nerfgan_cli.bench.memory import Memory
-from nerfgan_cli.bench.parts import PARTS, count_parts, time_parts, weightless
-from nerfgan_cli.bench.probe import Case, Probe, Taken
+from nerfgan_cli.bench.networks import label, picture_work, works
+from nerfgan_cli.bench.parts import PARTS, Counted, count_parts, time_parts, weightless
+from nerfgan_cli.bench.probe import CONTEXT, Case, Probe, Taken
+from nerfgan_cli.bench.report import as_data, as_text, figure
 from nerfgan_cli.bench.turns import spread, take_turns
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.errors import NerfganError
@@ -53,6 +59,14 @@ def test_peak_memory_is_what_a_call_adds() -> None:
     assert 38e6 < added < 50e6
     assert kept.sum() > 0
     assert memory.added(lambda: None) < 5e6
+
+
+def test_the_driver_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "DRIVER", tmp_path / "version")
+    assert telling.driver_version() is None
+    text = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan 23 2025\nGCC 12"
+    (tmp_path / "version").write_text(text)
+    assert telling.driver_version() == "570.86.15"
 
 
 @pytest.mark.parametrize("size", [0, 1, 14, 96, 4095, 4096, 9999])
@@ -127,6 +141,7 @@ def student(teacher: EG3D) -> Student:
 
 def test_parts_add_up_and_are_those_of_the_layers(teacher: EG3D) -> None:
     """A fully connected layer multiplies each of its weights once."""
+    assert label("teacher", teacher, DrawOptions(branch="3d")) == "teacher"
     counted = count_parts(teacher)
     mapping = teacher.latent_space()
     weights = [p.numel() for name, p in mapping.named_parameters() if name.endswith("weight")]
@@ -180,6 +195,8 @@ def test_a_branch_is_measured_by_itself() -> None:
         **sizes, **planes, raw_resolution=32, superresolution="Light64", volume=volume
     )
     mimic = Mimic3D(config).eval()
+    names = [label("a/mimic.safetensors", mimic, DrawOptions(branch=x)) for x in (None, "2d", "3d")]
+    assert names == ["mimic 2d", "mimic 2d", "mimic 3d"]
     enlarged, strict = (count_parts(mimic, DrawOptions(branch=name)) for name in mimic.branches)
     assert enlarged.multiply_adds["super-resolution"] > 0
     assert strict.multiply_adds["super-resolution"] == 0
@@ -222,3 +239,62 @@ def test_a_process_that_the_system_ends_had_not_enough_memory() -> None:
         assert probe.measure(4) is None
         assert probe.measure(2) == Taken(5, 6, 0.5)
     assert probe.process.poll() is not None
+
+
+class Reserving:
+    """Instead of a process on a GPU: a billion bytes for each picture."""
+
+    def __init__(self, case: Case) -> None:
+        assert case.limit in (24 * 10**9 - CONTEXT, 16 * 10**9 - CONTEXT)
+
+    def __enter__(self) -> "Reserving":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def measure(self, batch: int) -> Taken:
+        return Taken(batch * 9 * 10**8, batch * 10**9, 0.01)
+
+
+@pytest.mark.parametrize("limit", [24 * 10**9, 16 * 10**9])
+def test_reserved_is_as_measured_and_the_limit_leaves_room_for_cuda(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "Probe", Reserving)
+    gpu = torch.device("cuda")
+    plan = Plan(["light"], "", [1, 4], 1, 0, limit, gpu, "fp32", DEFAULT_OPTIONS, lambda: 0.0)
+    memory, largest = measuring.memory_of("light", plan, lambda what: None)
+    assert plan.room == limit - CONTEXT
+    assert largest == Largest((limit - CONTEXT) // 10**9, measured=True)
+    nothing = dict.fromkeys(PARTS, spread([1.0]))
+    counted = Counted(dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0), 0)
+    found = Measured("light", "light", 64, 16, [], nothing, counted, None, memory, largest)
+    data = as_data([found], plan)[0]
+    assert data["memory"]["4"] == {"allocated": 36 * 10**8, "reserved": 4 * 10**9}
+    text = as_text([found], plan)
+    assert "0.54 GB are left to CUDA itself (assumed)" in text
+    assert ("RTX 3090" in text) == (limit == 24 * 10**9)  # published of that limit only
+    assert figure([found], plan) is not None
+    on_cpu = replace(plan, device=torch.device("cpu"))
+    assert on_cpu.room == limit
+    assert "CUDA" not in as_text([found], on_cpu)
+
+
+def test_memory_of_pictures_is_not_that_of_views(teacher: EG3D) -> None:
+    """What one subject keeps for its views is no part of drawing pictures."""
+    prepared: list[int] = []
+    prepare = teacher.prepare
+
+    def note(ws, options):
+        prepared.append(len(ws))
+        return prepare(ws, options)
+
+    teacher.prepare = note  # type: ignore[method-assign]
+    try:
+        with torch.inference_mode():
+            picture_work(teacher, 2)
+            assert prepared == []
+            works(teacher, 2)
+            assert prepared == [1]
+    finally:
+        del teacher.prepare  # type: ignore[method-assign]

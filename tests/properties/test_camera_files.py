@@ -56,7 +56,9 @@ def close(camera: Camera, expected: Camera) -> None:
             "intrinsics": {"fov": 2 * math.degrees(math.atan(0.5 / 4.2647))},
         },
         {"c2w": (POSE @ OPENGL).tolist(), "axes": "opengl"},
+        {"camera_to_world": POSE.tolist(), "focal": 4.2647},
         {"w2c": INVERSE.tolist()},
+        {"world2cam": INVERSE.flatten().tolist()},
         {"world_to_camera": INVERSE[:3].tolist(), "intrinsics": INTRINSICS},
         {"extrinsics": INVERSE.tolist(), "type": "world_to_camera"},
         {"extrinsics": POSE.tolist(), "intrinsics": PIXELS, "image_size": [512, 512]},
@@ -79,6 +81,39 @@ def close(camera: Camera, expected: Camera) -> None:
 def test_every_form_of_one_camera(tmp_path: Path, content: object) -> None:
     ((_, camera),) = load_cameras(written(tmp_path, content), FFHQ)
     close(camera, CAMERA)
+
+
+def test_lists_of_lists_are_several_cameras(tmp_path: Path) -> None:
+    """Of 25 numbers, or of 16 with the model's lens."""
+    cameras = Camera.cat([camera for _, camera in several()])
+    for rows in (cameras.label, cameras.cam2world.flatten(1)):
+        loaded = load_cameras(written(tmp_path, rows.tolist()), FFHQ)
+        close(Camera.cat([camera for _, camera in loaded]), cameras)
+
+
+def test_data_sets_are_folders_too(tmp_path: Path) -> None:
+    """Names go from the root of the archive, with forward slashes."""
+    (tmp_path / "00000").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "00000" / "img00000000.png")
+    labels = {"labels": [["00000/img00000000.png", CAMERA.label[0].tolist()]]}
+    written(tmp_path, labels, "dataset.json")
+    for path in (tmp_path, tmp_path / "dataset.json"):
+        ((name, camera),) = load_cameras(path, FFHQ)
+        assert name == "00000/img00000000.png"
+        close(camera, CAMERA)
+
+
+def test_scenes_of_nerf_say_one_angle_for_all(tmp_path: Path) -> None:
+    """Right, up, backward; half of 1/tan of half the angle."""
+    frames = [
+        {"file_path": f"./train/r_{index}", "transform_matrix": (pose @ OPENGL).tolist()}
+        for index, pose in enumerate((POSE, FFHQ.at(-0.2).cam2world[0].double().numpy()))
+    ]
+    angle = 2 * math.atan(0.5 / 4.2647)
+    path = written(tmp_path, {"camera_angle_x": angle, "frames": frames}, "transforms.json")
+    loaded = load_cameras(path, FFHQ)
+    close(loaded[0][1], CAMERA)
+    close(loaded[1][1], FFHQ.at(-0.2))
 
 
 def test_a_camera_of_angles_takes_the_rest_from_the_model(tmp_path: Path) -> None:
@@ -335,10 +370,11 @@ def moved(**change: object) -> dict[str, object]:
 
 ASIDE = FFHQ.at(1.3, 0.2).cam2world[0].double().numpy()  # world-to-camera is hidden at the front
 INVERSE_ASIDE = np.linalg.inv(ASIDE)
-MIRRORED, FAR, TRANSPOSED, BESIDE = POSE.copy(), POSE.copy(), POSE.T, POSE.copy()
+MIRRORED, TRANSPOSED, BESIDE, FAR, NEAR = POSE.copy(), POSE.T, *(POSE.copy() for _ in range(3))
 BESIDE[:3, 3] += 0.14 * POSE[:3, 0]  # to the right, so that a narrow lens sees the subject no more
 MIRRORED[0, :3] *= -1
 FAR[:3, 3] *= 3
+NEAR[:3, 3] *= 0.4
 
 
 @pytest.mark.parametrize(
@@ -387,6 +423,10 @@ FAR[:3, 3] *= 3
         ),
         (moved(intrinsics=[[20, 0, 0.5], [0, 20, 0.5], [0, 0, 1]], extrinsics=BESIDE.tolist()),
          "looks past the object, by 3 degrees, out of its picture: is its matrix"),
+        (moved(intrinsics={"focal": 2985.29}), "divide intrinsics in pixels"),
+        (moved(intrinsics={"focal": 0.2}), "focal length fx = 0.2 is not between 0.3 and 20"),
+        (moved(intrinsics=[[4, 0, 0.5], [0, 4, 0.2], [0, 0, 1]]), "principal point cy = 0.2"),
+        (moved(extrinsics=NEAR.tolist()), r"stands 1\.08 from the origin, 2\.7 is usual"),
         (moved(extrinsics=FAR.tolist()), r"stands 8\.1 from the origin, 2\.7 is usual"),
         ([-1, 0, 0, 2.7, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1], "looks away .*Say so beside it"),
         ({"frames": []}, "holds no cameras"),

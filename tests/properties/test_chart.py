@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nerfgan_cli import chart
 from nerfgan_cli.chart import COLOURS, Axes, Line, line_chart
 
 
@@ -37,3 +38,33 @@ def test_what_is_not_measured_is_dashed_and_has_no_dots() -> None:
         for line in (Line("a", ends), Line("a", [], ends))
     )
     assert 0.3 < len(set(dashes.tolist())) / len(set(whole.tolist())) < 0.8
+
+
+def written(monkeypatch: pytest.MonkeyPatch, axes: Axes, line: Line) -> tuple[list[str], list[str]]:
+    """The numbers below the chart, and those beside it."""
+    texts: dict[str, list[str]] = {"ma": [], "rm": []}  # by where of their place they stand
+    write = chart._text
+
+    def note(draw, place, text, anchor, *more) -> None:
+        texts.setdefault(anchor, []).append(text)
+        write(draw, place, text, anchor, *more)
+
+    monkeypatch.setattr(chart, "_text", note)
+    line_chart("", axes, [line])
+    return texts["ma"][:-1], texts["rm"]  # without the title
+
+
+def test_every_axis_has_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a logarithmic one on which no 1, 2 or 5 lies."""
+    line = Line("", [(1, 322.0), (4, 387.0)])
+    across, up = written(monkeypatch, Axes("", "", True, True), line)
+    assert across == ["1", "2", "3", "4"]
+    assert up == ["320", "340", "360", "380"]
+
+
+def test_what_is_to_be_marked_is_marked_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = Line("", [(1, 1.0), (64, 2.0)])
+    axes = Axes("", "", log_x=True, marks=[1, 3, 4, 48, 49, 64])
+    assert written(monkeypatch, axes, line)[0] == ["1", "3", "4", "48", "64"]

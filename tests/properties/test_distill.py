@@ -711,7 +711,11 @@ def test_a_run_starts_from_another(case: Path, tmp_path: Path) -> None:
     """Stage 2 alone from a run of stage 1; a student of another teacher is refused."""
     first = tmp_path / "first"
     train_run(first, read(case, *ALONE, "train.kimg=0.008"))
-    task = build(case, "train.stage=2", f"train.init={first}")
+    said: list[str] = []
+    task = build(case, "train.stage=2", f"train.init={first}", say=said.append)
+    assert not said
+    build(case, "train.stage=2", say=said.append)
+    assert "starts from random weights" in said[0]
     _, tensors = newest(first)
     for name in ("generator", "average"):
         for key, tensor in task.modules[name].state_dict().items():

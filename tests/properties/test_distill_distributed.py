@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from distill_case import STYLEGAN3, read, write_case
+from distill_case import MIMIC3D, STYLEGAN3, read, save_teacher, write_case
 from test_training_distributed import (  # of this folder
     fork_all,
     gradients_of_each_phase,
@@ -50,6 +50,27 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path, network: tuple[
     magnitudes = [tensor for name, tensor in found.items() if name.endswith("magnitude_ema")]
     assert all(tensor != 1 for tensor in magnitudes)
     assert bool(magnitudes) == bool(network)
+
+
+def test_two_processes_learn_from_both_branches_as_one(tmp_path: Path) -> None:
+    """And compare with the same held-out pictures."""
+    case = write_case(tmp_path)
+    save_teacher(tmp_path / "teacher.safetensors", 1, MIMIC3D)
+    asked = ("teacher.branch=hybrid", "teacher.patch=24", "loss.pixels=1", "train.heldout=2")
+    few = ("teacher.views_per_latent=2", "loss.consistency=1", "train.kimg=0.004", "train.stage=1")
+
+    def work(world: World) -> None:
+        task = DistillTask(read(case, *STILL, *asked, *few), world)
+        task.initialize(print)
+        found = gradients_of_each_phase(task)
+        assert task.heldout is not None
+        numbers = task.heldout.compare(task.average)
+        found |= {name: torch.tensor(value) for name, value in numbers.items()}
+        torch.save(found, tmp_path / f"{world.rank} of {world.size}.pt")
+
+    assert fork_all(1, work) == [0]
+    assert fork_all(2, work) == [0, 0]
+    assert {"psnr/image", "psnr/strict", "generator 1 0"} <= the_same(tmp_path).keys()
 
 
 def test_two_processes_change_stages_as_one(tmp_path: Path) -> None:

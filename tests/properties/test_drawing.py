@@ -45,6 +45,12 @@ def test_batches_fit_the_memory(generator, monkeypatch, gigabytes):
     assert drawing.total_memory(torch.device("cpu")) > 0
 
 
+def test_fewer_views_of_many_rays_fit(generator, monkeypatch):
+    monkeypatch.setattr(drawing, "total_memory", lambda device: 8e9)
+    sizes = [drawing.choose_batch(generator, DrawOptions(resolution=r)) for r in (64, 2048, 4096)]
+    assert sizes == [4, 2, 1]
+
+
 def test_random_noise_depends_on_seed_and_view_alone(generator):
     options = DrawOptions(resolution=8, noise_mode="random")
     cameras = PRESETS["ffhq"].frontal().expand(3)

@@ -94,6 +94,8 @@ def test_distance_from_the_truth_is_that_of_both_views() -> None:
 class Field(torch.nn.Module):
     """In place of a generator: a density that rises along z."""
 
+    branches: tuple[str, ...] = ()
+
     eg3d_config = EG3DConfig()
 
     def __init__(self, slope: float) -> None:

@@ -1,6 +1,7 @@
 """Samples, extractors and passes of an evaluation: what makes its numbers reproducible."""
 
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,14 @@ import torch
 from datasets import archive
 from inversion_case import Models
 from test_training_distributed import fork_all  # of this folder
+from torchvision.models import squeezenet1_1
 
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.measuring import INCEPTION
 from nerfgan_cli.data.opening import open_images
 from nerfgan_cli.errors import InputError, UsageError, WeightsError
-from nerfgan_cli.evaluation import rows
-from nerfgan_cli.evaluation.comparison import Published, compare
+from nerfgan_cli.evaluation import extractors, features, rows
+from nerfgan_cli.evaluation.comparison import Baseline, compare
 from nerfgan_cli.evaluation.extractors import (
     choose_extractors,
     find_omission,
@@ -30,7 +32,7 @@ from nerfgan_cli.evaluation.report import Report, describe
 from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.samples import (
     cameras_for,
-    draw_samples,
+    draw_pictures,
     gather,
     heeds_conditioning,
     latents,
@@ -40,15 +42,19 @@ from nerfgan_cli.evaluation.samples import (
 from nerfgan_cli.evaluation.table import METRICS
 from nerfgan_cli.evaluation.tables import Row, Table, as_latex, as_markdown, as_text
 from nerfgan_cli.generators.drawing import latent
-from nerfgan_cli.training.distributed import World
+from nerfgan_cli.media import to_pixels
+from nerfgan_cli.metrics.kid import kid_with_error
+from nerfgan_cli.training.distributed import LostError, World
 
 CPU = torch.device("cpu")
-MEASURED = ("fid", "kid", "fid3d", "psnr", "ssim")
+MEASURED = ("fid", "kid", "fid3d", "psnr", "ssim", "lpips")
 
 
 @pytest.fixture(scope="module")
 def setting(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Setting:
     folder = tmp_path_factory.mktemp("evaluation")
+    squeezenet = folder / "squeezenet.pth"  # of random weights
+    torch.save(squeezenet1_1(weights=None).state_dict(), squeezenet)
     return Setting(
         name="student",
         generator=load_model(models.student),
@@ -61,7 +67,9 @@ def setting(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Setting
         world=World(CPU),
         cache=folder / "cache",
         progress=lambda what, done, of: None,
-        networks=Networks(discriminator=str(models.critic)),
+        networks=Networks(
+            discriminator=str(models.critic), lpips="squeeze", lpips_weights=squeezenet
+        ),
     )
 
 
@@ -89,10 +97,33 @@ def test_a_sample_depends_on_seed_and_index_only(setting: Setting) -> None:
 
 
 def test_samples_come_in_order_and_in_batches(setting: Setting) -> None:
-    drawn = list(draw_samples(replace(setting, batch=4), 6))
-    assert [sample.indices.tolist() for sample in drawn] == [[0, 1, 2, 3], [4, 5]]
-    assert drawn[1].pictures.shape == (2, 64, 64, 3)
-    assert drawn[1].pictures.dtype == np.uint8
+    own = replace(setting, batch=4)
+    drawn = list(draw_pictures(own, np.arange(6)))
+    assert [tuple(some.pictures.shape) for some in drawn] == [(4, 64, 64, 3), (2, 64, 64, 3)]
+    assert all(bool(some.finite) for some in drawn)
+    generator = setting.generator
+    assert generator is not None
+    alone = render(generator, 0, np.array([5]), cameras_for(setting, np.array([5]))).image
+    last = torch.from_numpy(to_pixels(alone))[0]
+    torch.testing.assert_close(drawn[1].pictures[1], last, atol=1, rtol=0)
+
+
+def test_noise_is_drawn_for_each_sample(setting: Setting) -> None:
+    teacher = deepcopy(setting.teacher)
+    assert teacher is not None
+    strengths = [p for name, p in teacher.named_parameters() if name.endswith("noise_strength")]
+    for strength in strengths:
+        strength.data.fill_(0.5)
+    own = replace(setting, generator=teacher, teacher=None)
+    everyone = torch.cat([some.pictures for some in draw_pictures(own, np.arange(3))]).int()
+    (alone,) = draw_pictures(own, np.array([2]))
+    assert torch.equal(alone.pictures[0], everyone[2])
+    constant = to_pixels(render(teacher, 0, np.array([2]), cameras_for(own, np.array([2]))).image)
+    assert (everyone[2] - torch.from_numpy(constant)[0]).abs().float().mean() > 1
+    (other,) = draw_pictures(replace(own, seed=1), np.array([2]))
+    assert not torch.equal(other.pictures, alone.pictures)
+    assert METRICS["fid"].measure(own)[0].protocol["noise"] == "random"
+    assert METRICS["fid"].measure(setting)[0].protocol["noise"] == "none"
 
 
 def test_two_processes_measure_what_one_does(
@@ -121,25 +152,93 @@ def test_two_processes_measure_what_one_does(
     assert first == {name: pytest.approx(value, rel=1e-6) for name, value in one.items()}
 
 
-def test_of_several_processes_an_error_ends_all(setting: Setting, tmp_path: Path) -> None:
-    """Nobody knows whether the others met it too: they may be waiting."""
+class Made:
+    """A metric that is whatever it is made of."""
 
-    class Broken:
-        name = "broken"
+    def __init__(self, name: str, measure: Callable[[Setting], list[Value]]) -> None:
+        self.name, self.measure = name, measure
 
-        def obstacle(self, setting: Setting) -> str | None:
-            return None
+    def obstacle(self, setting: Setting) -> str | None:
+        return None
 
-        def measure(self, setting: Setting) -> list[Value]:
-            raise InputError("it cannot be: take another.")
+
+def test_what_fails_in_one_process_fails_in_all_and_keeps_nothing_else(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "PART", 2)
+    monkeypatch.setenv("NERFGAN_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def fetch(*_: object) -> Path:
+        raise WeightsError("it cannot be fetched: get it by hand.")
+
+    def partly(setting: Setting) -> list[Value]:
+        def make(work: list[rows.Work]) -> Iterator[dict[str, rows.Rows]]:
+            for some in work:
+                if 3 in some.indices:  # the second process's part
+                    raise InputError("picture 3 is broken: mend it.")
+                yield {"numbers": some.indices[:, None].astype(np.float32)}
+
+        rows.fill(setting.world, {"numbers": setting.cache / "partly"}, 5, make, lambda done: None)
+        return []
+
+    def together(setting: Setting) -> list[Value]:
+        ranks = setting.world.gather(setting.world.rank)
+        return [Value("ranks", sum(ranks), None, "", "lower", {})]
+
+    monkeypatch.setattr(extractors, "find_or_fetch", fetch)
+    metrics = [METRICS["fid"], Made("partly", partly), Made("together", together)]
+
+    def work(world: World) -> None:
+        networks = Networks(extractors=("inception",))
+        own = replace(setting, world=world, cache=tmp_path, networks=networks)
+        report = Report(describe(own, {}))
+        failures = evaluate(own, metrics, report, tmp_path, lambda sentence: None)
+        assert [type(error) for error in failures.values()] == [WeightsError, InputError]
+        assert report.skipped == [
+            {"metric": "fid", "reason": "it cannot be fetched: get it by hand"},
+            {"metric": "partly", "reason": "picture 3 is broken: mend it"},
+        ]
+        assert [value["value"] for value in report.values] == [world.size * (world.size - 1) / 2]
+
+    assert fork_all(1, work) == [0]
+    assert fork_all(2, work) == [0, 0]
+
+    def gone(setting: Setting) -> list[Value]:
+        raise LostError("another process has ended: start again.")
 
     report = Report(describe(setting, {}))
-    assert [str(e) for e in evaluate(setting, [Broken()], report, tmp_path)] == [
-        "it cannot be: take another."
-    ]
-    assert report.skipped == [{"metric": "broken", "reason": "it cannot be: take another"}]
-    with pytest.raises(InputError, match="take another"):
-        evaluate(replace(setting, world=World(CPU, rank=1, size=2)), [Broken()], report, tmp_path)
+    with pytest.raises(LostError):
+        evaluate(setting, [Made("gone", gone)], report, tmp_path, lambda sentence: None)
+
+
+def test_processes_share_the_parts_that_are_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not those that an interrupted run left to one of them."""
+    monkeypatch.setattr(rows, "PART", 2)
+    folders, parts = {"numbers": tmp_path / "numbers"}, [[2, 3], [6, 7]]
+
+    def fill(world: World) -> list[list[int]]:
+        made = []
+
+        def make(work: list[rows.Work]) -> Iterator[dict[str, rows.Rows]]:
+            for some in work:
+                made.append(some.indices.tolist())
+                yield {"numbers": some.indices[:, None].astype(np.float32)}
+
+        table = rows.fill(world, folders, 8, make, lambda done: None)["numbers"]
+        assert table.all()[:, 0].tolist() == list(range(8))
+        return made
+
+    fill(World(CPU))
+    for path in sorted(folders["numbers"].iterdir())[1::2]:  # of whoever has odd parts
+        path.unlink()
+
+    def work(world: World) -> None:
+        assert fill(world) == [parts[world.rank]]
+
+    assert fork_all(2, work) == [0, 0]
 
 
 def test_rows_of_any_order(setting: Setting, tmp_path: Path) -> None:
@@ -163,6 +262,25 @@ def test_rows_of_any_order(setting: Setting, tmp_path: Path) -> None:
     longer = rows.fill(World(CPU), folders, rows.PART, make, done.append)["numbers"]
     assert len(longer.all()) == rows.PART
     assert len(asked) == count  # the first part served again
+
+
+def test_more_pictures_take_no_more_memory(tmp_path: Path) -> None:
+    peaks = []
+    for count in (10 * rows.PART, 40 * rows.PART):
+
+        def make(work: list[rows.Work]) -> Iterator[dict[str, rows.Rows]]:
+            for some in work:
+                random = np.random.default_rng(some.indices[0])
+                yield {"rows": random.standard_normal((len(some.indices), 64), np.float32)}
+
+        tracemalloc.start()
+        folders = {"rows": tmp_path / str(count)}
+        table = rows.fill(World(CPU), folders, count, make, lambda done: None)["rows"]
+        features._moments(World(CPU), table).statistics()
+        kid_with_error(table.__getitem__, count, table.__getitem__, count, subsets=2)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_a_cpu_has_time_for_one_extractor(
@@ -206,11 +324,11 @@ def test_inception_is_torch_fidelitys(tmp_path: Path) -> None:
     extractor = open_inception(file, CPU)
     assert extractor.name == f"inception@{extractor.checksum[:8]}"  # these are not those published
     assert name_of("inception", INCEPTION.sha256, INCEPTION) == "inception"
-    found = extractor(pictures)
+    found = extractor(torch.from_numpy(pictures))
     theirs = FeatureExtractorInceptionV3("inception", ["2048"], str(file))
     (expected,) = theirs(torch.from_numpy(pictures).permute(0, 3, 1, 2))
     assert found.shape == (2, 2048)
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(WeightsError, match="is no SqueezeNet"):
         open_squeezenet(file, CPU)
 
@@ -239,13 +357,21 @@ def test_wide_tables_go_on_below() -> None:
     assert text.count("a_b") == 2
     assert text.count("\x1b[90m") == 1  # where it has no number it has no line
     assert "\\textcolor{gray}{50\\% $\\pm$ 1}" in as_latex(table)
-    assert "| *c* |  |" in as_markdown(table)
+    odd = as_latex(Table(["a"], [Row(["{x}^2 ~ $5 < 6\\n ↓"])]))
+    assert (
+        "\\{x\\}\\textasciicircum{}2 \\textasciitilde{} \\$5 $<$ 6\\textbackslash{}n $\\downarrow$"
+        in odd
+    )
+    lines = as_markdown(table).splitlines()
+    assert [line.split("|")[1:3] for line in lines][3:] == [[" *c*   ", " " * 18]]
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_a_column_is_one_protocol() -> None:
     def report(name: str, label: str, number: float, **protocol: object) -> Report:
         value = Value(name, number, None, "dB", "higher", protocol)
-        made = Report({"name": f"{number:g}", "data": label})
+        facts = {key: protocol.pop(key) for key in ("seed", "precision") if key in protocol}
+        made = Report({"name": f"{number:g}", "data": label, **facts})
         made.add("psnr", [value], 0.0)
         return made
 
@@ -254,16 +380,24 @@ def test_a_column_is_one_protocol() -> None:
         report("psnr5", "a", 1, teacher="aaaaaaaa", resolution=64),
         report("psnr5", "a", 2, teacher="bbbbbbbb", resolution=64),
         report("psnr5", "a", 3, teacher="aaaaaaaa", resolution=512),
-        report("pose5:x", "a", 4, corrected_by="aaaaaaaa", teacher=0.1),
+        report("pose5:x", "a", 4, corrected_by="aaaaaaaa", teacher=0.1, estimator_sha256="d" * 64),
         report("pose5:x", "a", 5, corrected_by="aaaaaaaa", teacher=0.2),
         report("pose5:x", "a", 6, corrected_by="bbbbbbbb", teacher=0.2),
         report("pose5:x", "a", 7, corrected_by="aaaaaaaa", estimator_sha256="c" * 64),
         report(fid, "a", 8, data="a", data_fingerprint="one"),
         report(fid, "b", 9, data="b", data_fingerprint="two"),  # the row's label tells it
         report(fid, "a", 10, data="a", data_fingerprint="three"),
+        report("psnr5", "a", 12, teacher="aaaaaaaa", resolution=64, precision="fp16"),
+        report("psnr5", "a", 13, seed=0, precision="fp32"),
+        report("psnr5", "a", 14, seed=1, precision="fp16"),
+        report(fid, "a", 15, cameras="of a"),
+        report(fid, "b", 16, cameras="of b"),
+        report(fid, "a", 17, cameras="Gaussian"),
+        report("pose5:x", "a", 18, estimator_description="side=1.5"),
+        report("pose5:x", "a", 19, estimator_description="side=2"),
     ]
     before = deepcopy([made.to_json() for made in reports])
-    table = compare(reports, [Published("paper", "a", "there", {"psnr5": 11})])
+    table = compare(reports, [Baseline("paper", "a", "there", {"psnr5": 11})])
     columns = {
         column.split(" ")[0]: [row.cells[place] for row in table.rows if row.cells[place]]
         for place, column in enumerate(table.head)
@@ -271,13 +405,19 @@ def test_a_column_is_one_protocol() -> None:
     for label in ("model", "data", "source"):
         columns.pop(label)
     assert columns == {
-        "psnr5": ["1", "11"],
+        "psnr5": ["1", "12", "11"],
+        "psnr5@precision=fp32": ["13"],
+        "psnr5@seed=1": ["14"],
         "psnr5@teacher=bbbbbbbb": ["2"],
         "psnr5@resolution=512": ["3"],
-        "pose5:x": ["4", "5"],
+        "pose5:x": ["4", "5", "18"],
+        "pose5:x@described=f031bb51": ["19"],
         "pose5:x@corrected_by=bbbbbbbb": ["6"],
         "pose5:x@cccccccc": ["7"],
-        fid: ["8", "9"],
+        fid: ["8", "9", "15", "16"],
+        f"{fid}@cameras=Gaussian": ["17"],
         f"{fid}@data=three": ["10"],
     }
     assert [made.to_json() for made in reports] == before
+    head = compare([], [Baseline("paper", "a", "there", {"psnr1k": 1, "fid50k": 2, "odd": 3})])
+    assert head.head[3:] == ["psnr1k dB ↑", "fid50k ↓", "odd"]

@@ -9,12 +9,11 @@ from inversion_case import Models
 from test_training_distributed import fork_all  # of this folder
 
 from nerfgan_cli.checkpoints.format import load_model
-from nerfgan_cli.evaluation import consistency
+from nerfgan_cli.evaluation import consistency, rows
 from nerfgan_cli.evaluation.consistency import CONSISTENCY
 from nerfgan_cli.evaluation.metric import Setting
 from nerfgan_cli.evaluation.table import METRICS
 from nerfgan_cli.reconstruction.fit import Fitting, explain
-from nerfgan_cli.reconstruction.sweep import sweep
 from nerfgan_cli.training.distributed import World
 
 CPU = torch.device("cpu")
@@ -49,7 +48,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(consistency, "explain", quickly)
     monkeypatch.setattr(consistency, "VIEWS", 3)
     monkeypatch.setattr(consistency, "SIDE", 16)
-    monkeypatch.setattr(consistency, "sweep", lambda preset: sweep(preset, 3))
     return made
 
 
@@ -63,20 +61,36 @@ def test_they_are_registered_and_named_by_their_number(setting: Setting) -> None
     assert list(values(setting)) == names
 
 
-def test_scenes_are_kept(setting: Setting, tmp_path: Path, quick: list[int]) -> None:
-    """Two more subjects, not five."""
+def test_scenes_and_pairs_are_kept(
+    setting: Setting, tmp_path: Path, quick: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two more subjects, not five; of pairs what is new of their parts."""
+    monkeypatch.setattr(rows, "PART", 2)
+    carried: list[int] = []
+    carry = consistency.carry
+
+    def note(generator, teacher, seeds, batch, options):
+        carried.extend(seeds)
+        return carry(generator, teacher, seeds, batch, options)
+
+    monkeypatch.setattr(consistency, "carry", note)
     own = replace(setting, cache=tmp_path, number=3)
     first = values(own)
-    assert quick == [3, 3, 3]
+    assert (quick, carried) == ([3, 3, 3], [0, 1, 2])
     again = values(replace(own, number=5))
-    assert len(quick) == 5
+    assert (len(quick), carried) == (5, [0, 1, 2, 2, 3, 4])
     assert values(own) == first
-    assert len(quick) == 5
+    assert (len(quick), len(carried)) == (5, 6)
     assert again.keys().isdisjoint(first)
 
 
-def test_neither_batches_nor_processes_change_them(setting: Setting, tmp_path: Path) -> None:
-    alone = values(replace(setting, batch=1, cache=tmp_path / "alone"))
+def test_neither_batches_nor_processes_change_them(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "PART", 1)  # each process has some
+    setting = replace(setting, number=2)
+    alone = values(replace(setting, cache=tmp_path / "alone"))
+    single = values(replace(setting, batch=1, cache=tmp_path / "single"))
 
     def work(world: World) -> None:
         torch.set_num_threads(1)
@@ -85,7 +99,8 @@ def test_neither_batches_nor_processes_change_them(setting: Setting, tmp_path: P
 
     assert fork_all(2, work) == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
-    assert first == second == {name: pytest.approx(x, rel=1e-3) for name, x in alone.items()}
+    assert first == second == {name: pytest.approx(x, rel=1e-6) for name, x in alone.items()}
+    assert first == {name: pytest.approx(x, rel=1e-3) for name, x in single.items()}
 
 
 def test_obstacles_end_with_what_enables_them(setting: Setting, models: Models) -> None:

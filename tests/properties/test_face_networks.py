@@ -1,6 +1,7 @@
 """Pose, identity and landmarks of a scanned head with real networks; descriptions of networks."""
 
 import json
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from faces_judged import ExactHeads, setting_of
 from nerfgan_cli.camera_files import load_cameras
 from nerfgan_cli.cameras import PRESETS, viewing_angles
 from nerfgan_cli.errors import InputError, WeightsError
+from nerfgan_cli.evaluation import pack_faces
 from nerfgan_cli.evaluation.looks import IDENTITY, LANDMARKS, POSE, distance_of_eyes
 from nerfgan_cli.evaluation.metric import Networks
 from nerfgan_cli.evaluation.pack_faces import PackFaces
@@ -47,11 +49,11 @@ def scan(reader):
 
 
 def test_poses_of_the_scanned_head(scan):
-    """The reference measured 1.5 degrees of yaw and 3 of pitch."""
+    """The reference measured 1.5 degrees of yaw and 3 of pitch, at most."""
     _, true, looks = scan
     off = np.abs(np.degrees(looks.angles - true))
-    assert (off.max(axis=0)[:2] < (1.6, 3.1)).all()
-    assert np.sqrt(np.square(off).mean(axis=0))[0] < 1.2
+    assert (off.max(axis=0).round(1) <= (1.5, 3.0, 2.8)).all()
+    assert (np.sqrt(np.square(off).mean(axis=0)) < (1.1, 1.6, 1.6)).all()
 
 
 def test_identity_of_the_scanned_head(scan):
@@ -121,6 +123,11 @@ def test_networks_of_points_are_described(tmp_path):
     beside.write_text(json.dumps(told))
     assert convention_of(other) == convention_of(mesh)
     assert OnnxPoints(other).count == 468
+    described = [OnnxPoints(other).source]
+    beside.write_text(json.dumps({**told, "side": 2.0}))
+    described.append(OnnxPoints(other).source)
+    assert described[0].sha256 == described[1].sha256
+    assert described[0].description != described[1].description
     for fault in (
         {**told, "output": "presence"},
         {**told, "eyes": [[33], [999]]},
@@ -153,3 +160,29 @@ def test_heads_that_nobody_finds(tmp_path):
     identity = next(metric for metric in TURNING if metric.name == IDENTITY)
     with pytest.raises(InputError, match="no face was found in any of 2 heads"):
         identity.measure(setting)
+
+
+def test_pictures_are_looked_at_side_by_side(reader, monkeypatch):
+    names = [f"head_y{yaw}_p+00.png" for yaw in ("+00", "+20", "-20")]
+    pictures = np.stack([read_photo(shared("head_scan") / name) for name in names])
+    monkeypatch.setattr(pack_faces, "WORKERS", 3)
+    together = reader.look(pictures)
+    for index, picture in enumerate(pictures):
+        for seen, alone in zip(together, reader.look(picture[None]), strict=True):
+            np.testing.assert_array_equal(seen[index], alone[0])
+    alone = reader.only(IDENTITY)
+    monkeypatch.setattr(pack_faces, "look_steadily", None)  # a pose is not asked for
+    codes = alone.look(pictures)
+    np.testing.assert_array_equal(codes.codes, together.codes)
+    assert codes.points.shape == (3, 0, 3)
+    assert (list(alone.sources), len(reader.sources)) == ([IDENTITY], 3)
+    monkeypatch.undo()
+    monkeypatch.setattr(pack_faces, "WORKERS", 3)
+    all_here, look = Barrier(3, timeout=20), reader._look
+
+    def wait(picture):
+        all_here.wait()
+        return look(picture)
+
+    monkeypatch.setattr(reader, "_look", wait)
+    assert reader.look(pictures).found.all()

@@ -45,6 +45,18 @@ def test_a_shift_moves_the_picture_to_the_right_and_down() -> None:
     assert float(moved.max()) == pytest.approx(1, abs=1e-5)
 
 
+def test_photographs_move_by_whole_pixels(models: Models) -> None:
+    generator = load(models.student)
+    view = view_of(generator)
+    settings = Settings(PivotSettings(1), camera=CameraSettings())
+    stage = search(generator, settings, [view])
+    with torch.no_grad():
+        stage.search.offsets[0, 4:] = torch.tensor([2.4, -0.8]) / 64
+    (found,) = stage.found_views()
+    assert (stage.shifts() * 64).tolist() == [[2, -1]]
+    torch.testing.assert_close(found.target[..., 1:, :-2], view.target[..., :-1, 2:])
+
+
 @pytest.mark.parametrize("name", ["student", "teacher"])
 def test_a_wrong_camera_is_corrected(
     models: Models, name: str, monkeypatch: pytest.MonkeyPatch
@@ -143,4 +155,23 @@ def test_a_search_begins_on_the_right_side(seed: int, yaw: float) -> None:
     stage = PivotSearch(generator, [lost], distance, measure_codes(generator), settings)
     stage.choose_sides()
     begun = stage.search.offsets[0, 0].item()
-    assert begun == pytest.approx(0.75 * yaw, rel=1e-3)
+    assert 0.7 < begun / yaw < 1.6
+
+
+def test_a_photograph_tells_more_than_the_prior() -> None:
+    """Of the bundled student: 6 degrees beside the truth against the whole turn, with defaults."""
+    generator, preset = load(find_model(STUDENT)), PRESETS["ffhq"]
+    distance = open_distances(generator, "auto", None, None, torch.device("cpu")).pivot
+    codes, target = codes_of(generator), view_of(generator, preset.at(0.3)).target
+    with torch.no_grad():
+        beside = distance(generator.synthesis(codes, preset.at(0.2)).image, target).item()
+    finder = CameraSearch(preset.frontal(), [False], "ffhq", CameraSettings())
+    with torch.no_grad():
+        finder.offsets[0, 0] = 0.3
+    assert 0 < finder.prior().item() < 0.02 * beside
+
+
+def test_cameras_forget_how_steep_it_was(models: Models) -> None:
+    settings = Settings(PivotSettings(4), camera=CameraSettings())
+    codes, cameras = search(load(models.student), settings).optimizer.param_groups
+    assert (codes["betas"], cameras["betas"]) == ((0.9, 0.999), (0.9, 0.95))

@@ -20,12 +20,12 @@ from inversion_case import (
 from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS
-from nerfgan_cli.generators.student import Student
 from nerfgan_cli.inversion.extras import take_extras
 from nerfgan_cli.inversion.pivot import reduce
 from nerfgan_cli.inversion.settings import CameraSettings, PivotSettings, Settings
 from nerfgan_cli.inversion.state import Progress, read_state, restore, restore_optimizer, save_state
-from nerfgan_cli.latent_files import Latent
+from nerfgan_cli.latent_files import Latent, fit_latent
+from nerfgan_cli.nn.stylegan2 import SynthesisNetwork as StyleGAN2
 
 
 @pytest.mark.parametrize("name", ["student", "teacher"])
@@ -135,12 +135,14 @@ def test_w_plus_of_a_student_is_an_offset_to_its_inner_codes(models: Models) -> 
     offset = (stage.offset * stage.offset_scale).detach()
     ws = stage.ws.detach().expand(-1, generator.num_ws, -1)
     plain = load(models.student)
-    codes = plain.layer_codes(ws, SIDEWAYS)
-    expected = plain.features(codes + offset, SIDEWAYS)
-    assert take_extras(Latent(ws, "x", tensors={"offset": offset}), plain) == []
-    torch.testing.assert_close(plain.synthesis(ws, SIDEWAYS).features, expected)
+    latent = Latent(stage.ws.detach(), "x", tensors={"offset": offset})
+    codes = fit_latent(latent, plain)
+    assert take_extras(latent, plain) == []
+    expected = plain.features(plain.layer_codes(ws, SIDEWAYS) + offset, SIDEWAYS)
+    torch.testing.assert_close(plain.synthesis(codes, SIDEWAYS).features, expected)
     teacher = load(models.teacher)
-    assert "offset" in take_extras(Latent(ws, "x", tensors={"offset": offset}), teacher)[0]
+    assert "offset" in take_extras(latent, teacher)[0]
+    assert torch.equal(fit_latent(latent, teacher), ws)
 
 
 @pytest.mark.parametrize("name", ["student", "teacher"])
@@ -181,15 +183,17 @@ def test_a_mask_hides_what_does_not_count(models: Models) -> None:
     assert results[0][-1]["perceptual"] > 0
     for target in (view.target, spoiled):
         tuned = tuning(generator, codes_of(generator), view._replace(target=target, mask=half))
-        assert float(tuned.compare(tuned.views[0])[0].detach()) < 1e-3
+        assert float(tuned.compare(0)[0].detach()) < 1e-3
 
 
 def test_recomputing_features_changes_no_gradient(
     models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gradients, calls, features = [], [], Student.features
+    gradients, calls, forward = [], [], StyleGAN2.forward
     monkeypatch.setattr(
-        Student, "features", lambda self, *codes: calls.append(1) or features(self, *codes)
+        StyleGAN2,
+        "forward",
+        lambda self, *codes, **more: calls.append(1) or forward(self, *codes, **more),
     )
     for recompute in (False, True):
         tuned = tuning(load(models.student), codes_of(load(models.student)))
@@ -198,7 +202,7 @@ def test_recomputing_features_changes_no_gradient(
         calls.clear()
         stage.step(0)
         assert len(calls) == 1 + recompute
-        tuned.compare(tuned.views[0])[1].backward()
+        tuned.compare(0)[1].backward()
         weights = [weight.grad for weight in tuned.learning.values() if weight.grad is not None]
         gradients.append([stage.ws.grad, *weights])
     assert len(gradients[0]) > 10

@@ -5,6 +5,7 @@ import torch
 from inversion_case import Models, codes_of, load, run, tuning
 from torch import Tensor
 
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.inversion.tuning import NEIGHBOUR_DISTANCE
 from nerfgan_cli.losses.perceptual import Perceptual
 
@@ -101,3 +102,17 @@ def test_consistency_holds_the_other_sides(models: Models) -> None:
         return sum(stage.consistency(1000 + k).item() for k in range(4))
 
     assert moved(10.0) < 0.7 * moved(0.0)
+
+
+def test_shape_holds_the_depth_of_other_sides(models: Models) -> None:
+    teacher, student = load(models.teacher), load(models.student)
+    stage = tuning(teacher, codes_of(teacher))
+    assert stage.shape(0).item() < 1e-12, "nothing has moved yet"
+    with torch.no_grad():
+        for parameter in stage.tuned.decoder.parameters():
+            parameter.add_(0.3)
+    stage.shape(0).backward()
+    assert stage.shape(0).item() > 1e-6
+    assert stage.tuned.decoder.net[0].weight.grad.abs().max() > 0
+    with pytest.raises(UsageError, match="no depth"):
+        tuning(student, codes_of(student)).shape(0)

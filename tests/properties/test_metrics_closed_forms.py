@@ -113,6 +113,22 @@ def test_kid_of_four_numbers() -> None:
     assert squared_discrepancy(x, y) == pytest.approx(-13)
 
 
+def test_torch_fidelity_finds_the_same_of_fewer_samples_than_features() -> None:
+    import torch
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    real, drawn = (gaussian(30, 64, seed, scale) for seed, scale in ((9, 1.0), (10, 1.4)))
+    statistics = [fid_features_to_statistics(torch.from_numpy(rows)) for rows in (drawn, real)]
+    theirs = fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]
+    ours = frechet_distance(
+        *(
+            FeatureStatistics(found.mean, found.covariance * 30 / 29)  # it divides by N − 1
+            for found in map(feature_statistics, (drawn, real))
+        )
+    )
+    assert ours == pytest.approx(theirs, rel=1e-4)
+
+
 def test_torch_fidelity_finds_the_same() -> None:
     import torch
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import ball
 import pytest
@@ -11,6 +13,10 @@ from torch import Tensor
 
 from nerfgan_cli.cameras import PRESETS as CAMERAS
 from nerfgan_cli.cameras import Camera
+from nerfgan_cli.checkpoints.base import Base
+from nerfgan_cli.checkpoints.delta import apply, write_tuned
+from nerfgan_cli.checkpoints.header import read_header
+from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.contract import DrawOptions, Rendering, Subject
@@ -134,6 +140,28 @@ def test_branches_that_are_not_there(subject: Subject) -> None:
         flat.draw(subject, cameras(0), STRICT)
 
 
+def test_another_branch_may_be_the_usual_one(subject: Subject, tmp_path: Path) -> None:
+    """Of a model that was tuned with it, for whoever opens that."""
+    options, base = DrawOptions(resolution=12), ball.build()
+    strict = base.draw(subject, cameras(0.3), replace(STRICT, resolution=12)).image
+    tuned = deepcopy(base)
+    tuned.prefer_branch("3d")
+    tuned.decoder.net[2].bias[1] += 0.5
+    file = tmp_path / "tuned.safetensors"
+    origin = Base("ball", None, 0)
+    write_tuned(file, base, tuned, origin, Provenance("photo"))
+    apply(file, read_header(file), base)
+    assert (base.branch, base.branches) == ("3d", ("3d", "2d"))
+    drawn = base.draw(subject, cameras(0.3), options).image
+    assert drawn.shape == strict.shape
+    assert (drawn - strict).abs().max() > 0.1
+    torch.testing.assert_close(drawn, tuned.draw(subject, cameras(0.3), options).image)
+    with pytest.raises(UsageError, match="no branch '3d', only 2d"):
+        Mimic3D(replace(ball.CONFIG, residual=False)).prefer_branch("3d")
+    with pytest.raises(InputError, match="how it was drawn"):
+        apply(file, read_header(file), Mimic3D(replace(ball.CONFIG, residual=False)))
+
+
 def test_resolutions_that_are_impossible(generator: Mimic3D, subject: Subject) -> None:
     with pytest.raises(UsageError, match="cannot enlarge a rendering of 65²"):
         generator.draw(subject, cameras(0), replace(ENLARGED, resolution=65))
@@ -204,6 +232,26 @@ def test_nothing_is_missed(
     opaque = every.weight > 0.99
     assert 0.1 < opaque.float().mean() < 0.9
     assert (seen.depth - every.depth)[opaque].abs().max() < 0.01
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+def test_rays_beyond_a_chunk_take_no_room(
+    generator: Mimic3D, subject: Subject, monkeypatch: pytest.MonkeyPatch, skipped: bool
+) -> None:
+    """However large the picture, as many points at once."""
+    most = dict.fromkeys((50, 576), 0)
+    at = volume.Field.at
+
+    def counted(field: volume.Field, points: Tensor) -> object:
+        most[chunk] = max(most[chunk], len(points))
+        return at(field, points)
+
+    monkeypatch.setattr(volume.Field, "at", counted)
+    for chunk in most:
+        options = replace(STRICT, resolution=24, ray_chunk=chunk, skipping=skipped)
+        generator.render(subject, cameras(0.3), options)
+    bound = 50 * (skipping.LAYERS if skipped else 24)
+    assert 0 < most[50] <= bound < most[576]
 
 
 def test_a_lattice_is_the_field_itself(generator: Mimic3D, subject: Subject) -> None:

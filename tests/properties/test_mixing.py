@@ -109,9 +109,16 @@ def test_parts_of_a_generator():
 
 
 def test_weighted_sums_are_about_the_average():
-    codes, average = torch.randn(2, 5, 8), torch.randn(8)
-    torch.testing.assert_close(blend(codes[:1], [1.0], average), codes[:1])
-    half = truncate(codes[:1], average, 0.5)
-    torch.testing.assert_close(blend(codes[:1], [0.5], average), half)
-    torch.testing.assert_close(blend(codes, [0.5, 0.5], average)[0], codes.mean(dim=0))
-    torch.testing.assert_close(blend(codes, [1.0, -1.0], codes[1, 0])[0, 0], codes[0, 0])
+    one, other, average = torch.randn(3, 1, 5, 8)
+    torch.testing.assert_close(blend([one], [1.0], average), one)
+    torch.testing.assert_close(blend([one], [0.5], average), truncate(one, average[0], 0.5))
+    torch.testing.assert_close(blend([one, other], [0.5, 0.5], average), (one + other) / 2)
+    torch.testing.assert_close(blend([one, other], [1.0, -1.0], other), one)
+
+
+def test_an_offset_has_its_weight_in_a_sum():
+    """Rows beyond ws, which only some have: of the others, and of the average, they are 0."""
+    plain, average, special = torch.randn(1, 5, 8), torch.randn(1, 5, 8), torch.randn(1, 9, 8)
+    found = blend([special, plain], [0.3, 0.7], average)
+    torch.testing.assert_close(found[:, 5:], 0.3 * special[:, 5:])
+    torch.testing.assert_close(found[:, :5], blend([special[:, :5], plain], [0.3, 0.7], average))

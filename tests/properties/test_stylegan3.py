@@ -236,6 +236,25 @@ def rms(x: Tensor) -> float:
     return x.square().mean().sqrt().item()
 
 
+def test_recomputing_layers_keeps_their_inputs_alone() -> None:
+    net = network("T").requires_grad_(True)
+    gradients, kept = [], []
+    for recompute in (False, True):
+        ws, sizes = codes(net).clone().requires_grad_(True), dict[int, int]()
+
+        def keep(tensor: Tensor, sizes: dict[int, int] = sizes) -> Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            image = net(ws, recompute=recompute)
+        kept.append(sum(sizes.values()))
+        weights = [net.get_submodule(name).weight for name in net.layer_names]
+        gradients.append(torch.autograd.grad(image.square().mean(), [ws, *weights]))
+    torch.testing.assert_close(*gradients)
+    assert kept[1] < 0.4 * kept[0]
+
+
 def test_gradient_of_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a gradient penalty needs it, against the plain twin of the one custom operator."""
     torch.manual_seed(3)

@@ -13,11 +13,11 @@ from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
 from nerfgan_cli.errors import InputError, WeightsError
 from nerfgan_cli.generators.eg3d import EG3D
-from nerfgan_cli.training.distill_recipe import Teacher
 from nerfgan_cli.training.recipe_reader import parse_toml
 from nerfgan_cli.training.run import RECIPE
 from nerfgan_cli.training.state import read_state
 from nerfgan_cli.training.teacher import open_discriminator, write_discriminator
+from nerfgan_cli.training.teacher_recipe import Teacher
 from nerfgan_cli.training.transfer import copy_all_weights, read_start
 
 pytestmark = pytest.mark.usefixtures("quick_training")

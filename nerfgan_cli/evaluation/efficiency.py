@@ -1,0 +1,152 @@
+"""What drawing costs on this machine, by `bench`: figure 1 of the student's paper, in few batches.
+
+    pictures_per_second  of one picture at a time and of several
+    memory               of several: the network and its work at their peak
+    largest_batch        within 24 GB, as published; beyond what a CPU draws soon, by a line
+    parameters           in millions
+
+Costs depend on the device, whose kind is in their names, and on the machine, which their protocols
+tell. `nerfgan bench` tells more: parts, growth, spreads.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nerfgan_cli.bench.largest import Largest
+from nerfgan_cli.bench.measure import Plan, memory_of, usual_repeats
+from nerfgan_cli.bench.memory import MB
+from nerfgan_cli.bench.networks import picture_work
+from nerfgan_cli.bench.probe import Taken
+from nerfgan_cli.bench.turns import Spread, spread, take_turns
+from nerfgan_cli.chart import Axes, Line, line_chart
+from nerfgan_cli.demo.cost import describe_machine
+from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Setting, Value
+from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.media import write_png
+from nerfgan_cli.metrics.cost import parameter_count
+
+NAME = "efficiency"
+BATCHES = (1, 2, 4)
+LIMIT = 24 * 10**9  # bytes of the published card
+FIGURE = "memory.png"
+
+
+class Efficiency:
+    """Entry of `table.METRICS`."""
+
+    name = NAME
+
+    def obstacle(self, setting: Setting) -> str | None:
+        if setting.origin is None:
+            return "it takes the time of drawing: give a --model, not pictures"
+        return None
+
+    def measure(self, setting: Setting) -> list[Value]:
+        """By the first process, which has the machine for itself: the others wait."""
+        found: list[Value] = []
+        with setting.world.alike():
+            if setting.world.first:
+                found = _measure(setting)
+        told: list[Value] = setting.world.tell(found)
+        return told
+
+
+def _measure(setting: Setting) -> list[Value]:
+    assert setting.generator is not None
+    assert setting.origin is not None
+    setting.progress("batches", 0, len(BATCHES))
+    repeats, warm_up = usual_repeats(setting.device)
+    plan = Plan(
+        models=[str(setting.origin.path)],
+        teacher="",
+        batches=BATCHES,
+        repeats=repeats,
+        warm_up=warm_up,
+        limit=_limit(setting.device),
+        device=setting.device,
+        precision=setting.origin.precision,
+        options=setting.options,
+        clock=time.perf_counter,
+    )
+    seconds = _time(setting.generator, plan)
+    if setting.device.type == "cuda":
+        torch.cuda.empty_cache()  # the process that measures memory needs it
+    memory, largest = memory_of(plan.models[0], plan, lambda what: None)
+    setting.progress("batches", len(BATCHES), len(BATCHES))
+    values = [*_rates(seconds, plan), *_memories(memory, largest, plan)]
+    count = parameter_count(setting.generator) / 1e6
+    values.append(Value("parameters", count, None, "M", LOWER, {}))
+    resolution = {"resolution": setting.generator.img_resolution}
+    return [value._replace(protocol=value.protocol | resolution) for value in values]
+
+
+def _limit(device: torch.device) -> int | None:
+    """None: less is free on this GPU, of which this process has taken some."""
+    if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] < LIMIT:
+        return None
+    return LIMIT
+
+
+@torch.inference_mode()
+def _time(generator: Generator, plan: Plan) -> dict[int, Spread]:
+    """Seconds of a batch."""
+    ways = {batch: picture_work(generator, batch, plan.options) for batch in plan.batches}
+    taken = take_turns(ways, plan.repeats, plan.clock, plan.warm_up)
+    return {batch: spread(found) for batch, found in taken.items()}
+
+
+def _rates(seconds: Mapping[int, Spread], plan: Plan) -> list[Value]:
+    values = []
+    for batch in (plan.batches[0], plan.batches[-1]):
+        median, low, high = seconds[batch]
+        name = f"pictures_per_second_b{batch}:{plan.device.type}"
+        range_of_half = [batch / high, batch / low]
+        told = _machine(plan) | {"repeats": plan.repeats, "middle_half": range_of_half}
+        values.append(Value(name, batch / median, None, "1/s", HIGHER, told))
+    return values
+
+
+def _memories(memory: Mapping[int, Taken], largest: Largest | None, plan: Plan) -> list[Value]:
+    """None where no system tells."""
+    values = []
+    if plan.batches[-1] in memory:
+        batch, curve = plan.batches[-1], [[b, taken.own / MB] for b, taken in memory.items()]
+        name = f"memory_b{batch}:{plan.device.type}"
+        told = _machine(plan) | {"curve": sorted(curve)}
+        values.append(Value(name, memory[batch].own / MB, None, "MB", LOWER, told))
+    if largest is not None:
+        name = f"largest_batch_{LIMIT / 1e9:g}GB:{plan.device.type}"
+        told = _machine(plan) | {"memory_of_work": plan.room}
+        if not largest.measured:
+            told["note"] = "by the line through the batches that were measured"
+        values.append(Value(name, float(largest.batch), None, "", HIGHER, told))
+    return values
+
+
+def _machine(plan: Plan) -> dict[str, object]:
+    return {"machine": describe_machine(plan.device).partition(", convolutions")[0]}
+
+
+def write_memory(values: Mapping[str, Sequence[dict[str, Any]]], folder: Path) -> list[Path]:
+    """Memory against the batch size, of all on the first one's machine: entry of `FIGURES`."""
+    lines: list[Line] = []
+    machine = kind = None
+    for name, told in values.items():
+        for value in told:
+            protocol = value["protocol"]
+            if value["metric"] != NAME or "curve" not in protocol:
+                continue
+            machine = machine or protocol["machine"]
+            kind = kind or value["name"].rpartition(":")[2]
+            if protocol["machine"] == machine:
+                lines.append(Line(name, [(batch, size) for batch, size in protocol["curve"]]))
+    if not lines:
+        return []
+    marks = sorted({batch for line in lines for batch, _ in line.points})
+    axes = Axes("pictures at once", "MB", log_x=True, log_y=True, marks=marks)
+    write_png(line_chart(f"Memory of drawing ({kind})", axes, lines), folder / FIGURE)
+    return [folder / FIGURE]

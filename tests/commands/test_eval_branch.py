@@ -1,0 +1,86 @@
+"""`nerfgan eval --branch`: a Mimic3D draws in two ways, and each has numbers of its own."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from datasets import archive
+from distill_case import TEACHER
+from PIL import Image
+
+from nerfgan_cli.checkpoints.format import save_model
+from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.evaluation import consistency
+from nerfgan_cli.generators.mimic3d import Mimic3D
+from nerfgan_cli.generators.mimic3d_config import AXES, Mimic3DConfig
+from nerfgan_cli.reconstruction.fit import Fitting, explain
+
+METRICS = "fid,warped_psnr,psnr_mv"
+
+
+@pytest.fixture
+def evaluate(nerfgan, models, tmp_path, monkeypatch):
+    """Two pictures, and views that are few and small; later words win."""
+
+    def quickly(pictures, cameras, half_depth):
+        return explain(pictures, cameras, half_depth, Fitting(steps=3, rays=64))
+
+    for name in ("NERFGAN_HOME", "TORCH_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setattr("nerfgan_cli.evaluation.figures.SUBJECTS", 1)
+    monkeypatch.setattr(consistency, "explain", quickly)
+    monkeypatch.setattr(consistency, "VIEWS", 2)
+    monkeypatch.setattr(consistency, "SIDE", 16)
+    real = archive(tmp_path / "real.zip", count=4, side=64)
+    fixed = ("--data", real, "--discriminator", models.critic, "--cache", tmp_path / "cache")
+
+    def run(*more):
+        return nerfgan("eval", *fixed, "--num", 2, "--device", "cpu", *more)
+
+    return run
+
+
+@pytest.fixture
+def mimic(tmp_path):
+    volume = replace(TEACHER.volume, plane_axes=AXES)
+    sizes = {key: getattr(TEACHER, key) for key in ("z_dim", "w_dim", "img_resolution")}
+    planes = {"plane_resolution": 16, "channel_base": 128, "channel_max": 8}
+    config = Mimic3DConfig(
+        **sizes, **planes, raw_resolution=16, superresolution="Light64", volume=volume
+    )
+    torch.manual_seed(0)
+    path = tmp_path / "mimic.safetensors"
+    save_model(path, Mimic3D(config), Provenance("mimic"))
+    return path
+
+
+def test_each_branch_has_its_own_numbers(evaluate, mimic, nerfgan, tmp_path):
+    reports = {}
+    for branch, chosen in (("2d", ()), ("3d", ("--branch", "3d"))):  # the usual one is 2d
+        out = tmp_path / branch
+        done = evaluate("--model", mimic, "--metrics", METRICS, "-o", out, *chosen)
+        assert done.code == 0, done
+        reports[branch] = json.loads((out / "eval.json").read_text())
+    values = {
+        branch: {value["name"]: value["value"] for value in report["values"]}
+        for branch, report in reports.items()
+    }
+    assert values["2d"].keys() == values["3d"].keys()  # of the same protocol
+    assert len(values["2d"]) == 5
+    for name, value in values["2d"].items():
+        assert values["3d"][name] != pytest.approx(value, rel=1e-6), name
+    told = {branch: (report["name"], report["branch"]) for branch, report in reports.items()}
+    assert told == {"2d": ("mimic 2d", "2d"), "3d": ("mimic 3d", "3d")}
+    sheets = [np.asarray(Image.open(tmp_path / branch / "poses.png")) for branch in ("2d", "3d")]
+    assert not np.array_equal(*sheets)
+    both = nerfgan("eval", "--compare", tmp_path / "2d", tmp_path / "3d", "-o", tmp_path / "both")
+    assert both.code == 0, both
+    lines = [line for line in both.out.splitlines() if line.startswith("mimic")]
+    assert [line.split()[1] for line in lines[:2]] == ["2d,", "3d,"]  # rows of one column
+
+
+def test_what_has_no_such_branch(evaluate, models, tmp_path):
+    options = ("--branch", "3d", "--metrics", "fid", "-o", tmp_path / "out")
+    evaluate("--model", models.student, *options).refused(2, "no branch 3d", "--branch")
