@@ -27,7 +27,7 @@ from nerfgan_cli.evaluation.comparison import summary
 from nerfgan_cli.evaluation.figures import Named, write_poses
 from nerfgan_cli.evaluation.folder import PictureFolder
 from nerfgan_cli.evaluation.metric import Metric, Origin, Setting
-from nerfgan_cli.evaluation.report import Report, describe
+from nerfgan_cli.evaluation.report import FILE, Report, describe
 from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.table import FIGURES, METRICS
 from nerfgan_cli.generators.contract import DrawOptions, Generator
@@ -107,7 +107,8 @@ def evaluate_one(
             if world.first:
                 failures |= add_figures(setting, report, out)
         finally:
-            if world.first:
+            # Nothing measured replaces no earlier report.
+            if world.first and (report.values or not (out / FILE).exists()):
                 report.write(out)
                 write_table(summary(report), out, "table", form)
     return report, failures

@@ -10,6 +10,7 @@ import typer
 
 from nerfgan_cli.data.pictures import is_picture
 from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.faces.records import overlay_of
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.inversion.distances import Distances, open_distances
 from nerfgan_cli.inversion.settings import (
@@ -104,6 +105,8 @@ class Photographs:
         if not self.frames.is_dir():
             raise InputError(f"{self.frames} is no folder: give one with the frames as pictures.")
         found = sorted(path for path in self.frames.iterdir() if is_picture(path.name))
+        overlays = {overlay_of(self.frames, path.stem) for path in found}
+        found = [path for path in found if path not in overlays]  # as nerfgan align leaves them
         if len(found) < 2:
             raise InputError(
                 f"{self.frames} has not two pictures: give the frames of a video, or a photograph."

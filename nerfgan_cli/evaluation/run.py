@@ -48,7 +48,7 @@ def evaluate(
         error = _measure(setting, metric, report, folder)
         if error is not None:
             skip(metric, str(error).rstrip("."), error)
-        if setting.world.first:
+        if setting.world.first and report.values:
             report.write(folder)
     _note_omission(setting, report)
     return failures

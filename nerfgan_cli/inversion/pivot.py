@@ -21,7 +21,7 @@ from nerfgan_cli.inversion.camera_search import CameraSearch, shift_picture
 from nerfgan_cli.inversion.mirror import with_mirrored
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.settings import Settings
-from nerfgan_cli.inversion.stage import Stage, Terms, chosen_views, seen
+from nerfgan_cli.inversion.stage import Stage, Terms, chosen_views, photos_among, seen
 from nerfgan_cli.inversion.statistics import Statistics
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.training.randomness import keyed
@@ -98,9 +98,10 @@ class PivotSearch(Stage):
         self.optimizer.zero_grad(set_to_none=True)
         terms = {"perceptual": torch.zeros([], device=self.device)}
         chosen = chosen_views(self.settings, len(self.views), index)
+        divisor = photos_among(chosen, self.photos)
         for number in chosen:
             # Planes are drawn for each view, so that only one view's graph is in memory.
-            distance = self.compare(self.noisy(index, number), number) / len(chosen)
+            distance = self.compare(self.noisy(index, number), number) / divisor
             torch.autograd.backward(distance)
             terms["perceptual"] += distance.detach()
         for name, term in self._penalties():

@@ -115,11 +115,14 @@ def draw(
     options: DrawOptions,
 ) -> list[Tensor]:  # [1, 3, H, H] each
     """The subject from the camera of each photograph."""
-    subjects = [generator.prepare(one[None], options) for one in codes]
-    return [
-        generator.draw(subjects[number % len(subjects)], view.camera, options).image
-        for number, view in enumerate(views)
-    ]
+    if len(codes) == 1:
+        subject = generator.prepare(codes, options)
+        return [generator.draw(subject, view.camera, options).image for view in views]
+    images = []
+    for number, view in enumerate(views):  # a subject at a time: there may be hundreds
+        subject = generator.prepare(codes[number % len(codes), None], options)
+        images.append(generator.draw(subject, view.camera, options).image)
+    return images
 
 
 def write_pictures(folder: Path, pictures: dict[str, list[Picture]]) -> None:

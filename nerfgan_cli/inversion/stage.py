@@ -1,6 +1,7 @@
 """What both stages have in common: steps, and a state from which they go on exactly."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
@@ -41,6 +42,11 @@ def chosen_views(settings: Settings, count: int, index: int) -> list[int]:
     draws = keyed("cpu", settings.seed, "frames", index)
     chosen: list[int] = torch.randperm(count, generator=draws)[: frames.per_step].tolist()
     return chosen
+
+
+def photos_among(chosen: Sequence[int], photos: int) -> int:
+    """By how many a step's distances are divided: mirrored ones, which come last, add to theirs."""
+    return max(1, sum(number < photos for number in chosen))
 
 
 def seen(image: Tensor, view: View) -> Tensor:  # [1, 3, H, H]

@@ -9,6 +9,7 @@ volume keeps its depth there.
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
+from statistics import fmean
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering
 from nerfgan_cli.inversion.mirror import with_mirrored
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.settings import Settings
-from nerfgan_cli.inversion.stage import Stage, Terms, chosen_views, seen
+from nerfgan_cli.inversion.stage import Stage, Terms, chosen_views, photos_among, seen
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.training.randomness import keyed
 from nerfgan_cli.training.viewpoints import spread_cameras, usual_spread
@@ -47,6 +48,10 @@ class Tuning(Stage):
         self.pivot = codes.mean(dim=0, keepdim=True)  # what all frames have in common
         preset = PRESETS[base.camera_preset]
         self.views = with_mirrored(views, preset) if settings.mirror else list(views)
+        self.photos = len(views)
+        # Perceptual distance of each photograph, when it was last seen; after an interruption all
+        # have to be seen again.
+        self.latest: dict[int, float] = {}
         self.settings, self.stop = settings, stop
         self.steps = settings.tuning.steps
         self.device = codes.device
@@ -73,12 +78,15 @@ class Tuning(Stage):
         self.optimizer.zero_grad(set_to_none=True)
         terms = dict.fromkeys(("pixels", "perceptual"), 0.0)
         chosen = chosen_views(self.settings, len(self.views), index)
+        divisor = photos_among(chosen, self.photos)
         for number in chosen:
-            pixels, perceptual = (term / len(chosen) for term in self.compare(number))
-            torch.autograd.backward(pixels + perceptual)
-            terms["pixels"] += pixels.item()
-            terms["perceptual"] += perceptual.item()
-        if terms["perceptual"] <= self.stop:
+            pixels, perceptual = self.compare(number)
+            torch.autograd.backward((pixels + perceptual) / divisor)
+            terms["pixels"] += pixels.item() / divisor
+            terms["perceptual"] += perceptual.item() / divisor
+            if number < self.photos:
+                self.latest[number] = perceptual.item()
+        if len(self.latest) == self.photos and fmean(self.latest.values()) <= self.stop:
             return None
         tuning = self.settings.tuning
         for name, weight, term in (

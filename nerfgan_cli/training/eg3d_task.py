@@ -69,6 +69,7 @@ class EG3DTask(Task):
 
     generator_type: type[EG3D] = EG3D
     started: tuple[str, ...] = ("generator", "discriminator", "average")  # by `train.init`
+    keeps_strength = False  # of adaptive augmentation, by `train.init`
 
     def __init__(self, recipe: EG3DRecipe, world: World) -> None:
         self.recipe: EG3DRecipe = recipe
@@ -118,6 +119,12 @@ class EG3DTask(Task):
             for name in self.started:
                 if name in start.networks:
                     copy_all_weights(self.modules[name], start.networks[name], init)
+            if (
+                self.keeps_strength
+                and self.recipe.loss.augment == "ada"
+                and "ada" in start.networks
+            ):
+                self.ada.pipe.p.copy_(start.networks["ada"]["pipe.p"])
             if critic is None and "discriminator" not in start.networks:
                 say(
                     f"no discriminator in {init}: it starts from random weights, "

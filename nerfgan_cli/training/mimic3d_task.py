@@ -48,6 +48,7 @@ class Mimic3DTask(EG3DTask):
     generator: Mimic3D
     generator_type = Mimic3D
     started = ("generator", "discriminator", "patch_discriminator", "average")
+    keeps_strength = True  # (mimic3d.md 10)
 
     def __init__(self, recipe: Mimic3DRecipe, world: World) -> None:
         super().__init__(recipe, world)

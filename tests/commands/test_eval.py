@@ -408,8 +408,9 @@ def test_a_metric_that_fails_keeps_no_other_from_being_measured(evaluate, monkey
     assert len(values(out)) == 3
     for name in ("fid", "psnr"):
         kept.pop(name)
-    assert evaluate("--num", 3).code == 3  # nothing was measured
-    assert "no face was found" in (out / "table.txt").read_text()
+    done = evaluate("--num", 3)
+    assert (done.code, "no face was found" in done.err) == (3, True)  # nothing was measured
+    assert len(values(out)) == 3
 
 
 def test_psnr_needs_no_network_of_lpips(evaluate, tmp_path):
@@ -419,6 +420,13 @@ def test_psnr_needs_no_network_of_lpips(evaluate, tmp_path):
     assert done.code == 3
     assert "alex.pth" in done.err
     assert list(values(tmp_path / "out")) == ["psnr3", "psnr_raw3"]
+
+
+def test_a_report_is_not_replaced_by_nothing(evaluate, tmp_path):
+    assert evaluate("--metrics", "psnr", "--num", 3).code == 0
+    assert evaluate("--metrics", "lpips", "--num", 3).code == 4
+    assert list(values(tmp_path / "out")) == ["psnr3", "psnr_raw3"]
+    assert "psnr3" in (tmp_path / "out" / "table.txt").read_text()
 
 
 def test_companions_that_cannot_be_had_are_named(evaluate, tmp_path):

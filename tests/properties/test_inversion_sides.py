@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from inversion_case import SIDEWAYS, Models, codes_of, load, quick, run, search, view_of
+from inversion_case import PIXELS, SIDEWAYS, Models, codes_of, load, quick, run, search, view_of
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.inversion.extras import codes_of_frames
 from nerfgan_cli.inversion.mirror import confidence, mirrored
 from nerfgan_cli.inversion.settings import CameraSettings, FrameSettings, Settings
 from nerfgan_cli.inversion.stage import chosen_views
+from nerfgan_cli.inversion.tuning import Tuning
 from nerfgan_cli.latent_files import Latent
 
 PRESET = PRESETS["ffhq"]
@@ -52,10 +53,42 @@ def test_both_stages_see_it(models: Models) -> None:
     stage.step(0)
     plain = search(load(models.student), quick())
     plain.step(0)
-    assert not torch.allclose(stage.ws.grad, plain.ws.grad / 2)
+    assert not torch.allclose(stage.ws.grad, plain.ws.grad)
     # While a camera is searched the mirrored one is not known; it is in the tuning.
     searched = quick(mirror=True, camera=CameraSettings())
     assert len(search(load(models.student), searched).views) == 1
+
+
+def test_from_the_front_it_changes_nothing(models: Models) -> None:
+    """Both stages weigh the photograph as if it were alone, and tuning ends where it would."""
+    views, ended = [view_of(load(models.student), PRESET.frontal())], []
+    gradients = []
+    for mirror in (True, False):
+        generator = load(models.student)
+        stage = search(generator, quick(mirror=mirror), views)
+        stage.step(0)
+        gradients.append(stage.ws.grad)
+        codes, distance = codes_of(generator, seed=6), PIXELS.tuning
+        tuned = Tuning(generator, codes, views, distance, quick(mirror=mirror), 0.0)
+        terms = tuned.step(0)
+        assert terms is not None
+        ended.append(terms["perceptual"])
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
+    assert ended[0] == pytest.approx(ended[1], rel=1e-3)
+
+
+def test_a_video_is_tuned_until_all_frames_are_good(models: Models) -> None:
+    """The first four of five are; one that has not been seen yet, or is far off, counts."""
+    generator = load(models.student)
+    good = view_of(generator, PRESET.frontal())
+    views = [*[good] * 4, good._replace(target=-good.target)]
+    settings = quick(frames=FrameSettings())
+    (bad,) = set(range(5)) - set(chosen_views(settings, 5, 0))
+    views[bad], views[4] = views[4], views[bad]
+    stage = Tuning(generator, codes_of(generator), views, PIXELS.tuning, settings, 0.01)
+    assert stage.step(0) is not None
+    stage.latest = dict.fromkeys(range(5), 0.0)
+    assert stage.step(0) is None
 
 
 def frames_of(models: Models, settings: Settings, count: int = 3):
@@ -93,8 +126,6 @@ def test_each_frame_is_tuned_with_its_own_codes(models: Models, name: str) -> No
     ws, moves = codes_of(generator)[:, :1], torch.randn(3, 1, generator.w_dim)
     codes = codes_of_frames(Latent(ws, "x", tensors={"frames": moves}), generator)
     torch.testing.assert_close(codes, (ws + moves).expand(-1, generator.num_ws, -1))
-    from nerfgan_cli.inversion.tuning import Tuning
-
     views = [view_of(generator, SIDEWAYS)] * 3
     stage = Tuning(generator, codes, views, lambda a, b: (a - b).square().mean(), quick(), 0.0)
     own = generator.synthesis(codes[1:2], SIDEWAYS, stage.options).image

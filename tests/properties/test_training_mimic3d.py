@@ -199,7 +199,8 @@ def test_patches_are_parts_of_the_strict_picture(file: Path) -> None:
 def test_both_phases_and_a_run_that_goes_on(file: Path, tmp_path: Path) -> None:
     """The 3D phase from a run of the 2D phase; what is resumed ends as what went through."""
     planar, through, resumed = (tmp_path / name for name in ("2d", "through", "resumed"))
-    train_run(planar, read(file))
+    hasty = ("train.kimg=0.008", "loss.ada_kimg=0.02", "loss.ada_target=-2")
+    train_run(planar, read(file, *hasty))
     strict = (*STRICT, f"train.init={planar}")
     said = train_run(through, read(file, *strict, "train.kimg=0.004"))
     assert not [sentence for sentence in said if "random" in sentence]
@@ -220,6 +221,7 @@ def test_both_phases_and_a_run_that_goes_on(file: Path, tmp_path: Path) -> None:
         assert torch.equal(tensor, source), name
     loaded = task.discriminator.state_dict()["b128.conv0.weight"]
     assert torch.equal(loaded, before["module.discriminator.b128.conv0.weight"])
+    assert task.ada.pipe.p == before["module.ada.pipe.p"] > 0
 
     with pytest.raises(WeightsError, match="3D phase, and this recipe is for the 2D phase"):
         build(file, f"train.init={through}").initialize(said.append)
