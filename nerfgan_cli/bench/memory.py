@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import platform
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,15 @@ def is_told(device: torch.device) -> bool:
         return True
     known = device.type == "cpu" and from_proc("self/status", "VmRSS")
     return bool(known) and forget_peak(device)
+
+
+def machine_name(device: torch.device) -> str:
+    """A GPU, or a processor and how many threads of it are used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = from_proc("cpuinfo", "model name") or platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{threads} thread{'s' * (threads > 1)} on {name}"
 
 
 def driver_version() -> str | None:

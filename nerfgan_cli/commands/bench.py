@@ -12,13 +12,12 @@ import typer
 
 from nerfgan_cli import __version__
 from nerfgan_cli.bench.measure import Measured, Plan, measure, usual_repeats
-from nerfgan_cli.bench.memory import driver_version
+from nerfgan_cli.bench.memory import driver_version, machine_name
 from nerfgan_cli.bench.networks import TEACHER as PRESET
 from nerfgan_cli.bench.report import as_data, as_text, figure
 from nerfgan_cli.checkpoints.zoo import STUDENT, TEACHER
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.parsing import parse_file
-from nerfgan_cli.demo.cost import describe_machine
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions
@@ -123,7 +122,7 @@ def facts(plan: Plan) -> dict[str, Any]:
     return {
         "nerfgan": __version__,
         "torch": torch.__version__,
-        "machine": describe_machine(plan.device).partition(", convolutions")[0],
+        "machine": machine_name(plan.device),
         "driver": driver_version(),
         "device": plan.device.type,
         "precision": plan.precision,

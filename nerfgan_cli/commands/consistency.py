@@ -157,7 +157,11 @@ def choose_subjects(
 
 def open_other(judged: Model, teacher: str | None, place: torch.device) -> Model | None:
     """The teacher of a student; a volumetric model is its own."""
-    return None if judged.generator.has_depth else open_teacher(judged, teacher, place)
+    if not judged.generator.has_depth:
+        return open_teacher(judged, teacher, place)
+    if teacher is not None:
+        raise UsageError(f"{judged.name} has depth of its own: leave --teacher out.")
+    return None
 
 
 def choose_options(judged: Model, what: o.Shown, branch: o.BranchName | None) -> DrawOptions:

@@ -9,7 +9,6 @@ and Linux does; elsewhere it stays unknown.
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -21,12 +20,13 @@ from typing import NamedTuple
 
 import torch
 
+from nerfgan_cli.bench.memory import machine_name
 from nerfgan_cli.demo.drawer import Drawer
 from nerfgan_cli.demo.parts import followed
 from nerfgan_cli.errors import NerfganError
 from nerfgan_cli.generators.precision import bf16_is_fast
 from nerfgan_cli.media import to_pixels
-from nerfgan_cli.metrics.memory import GIVING_BACK, forget_peak, from_proc, peak_memory
+from nerfgan_cli.metrics.memory import GIVING_BACK, forget_peak, peak_memory
 from nerfgan_cli.training.machine import use_machine
 
 BATCHES = (1, 4, 16)
@@ -107,11 +107,7 @@ def memory_here(model: Path, device: torch.device, resolution: int) -> list[int 
 def describe_machine(device: torch.device) -> str:
     """Where and how it was measured."""
     precision = "bf16" if bf16_is_fast(device) else "fp32"
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, convolutions in {precision}"
-    name = from_proc("cpuinfo", "model name") or platform.processor() or platform.machine()
-    threads = torch.get_num_threads()
-    return f"{threads} thread{'s' * (threads > 1)} on {name}, convolutions in {precision}"
+    return f"{machine_name(device)}, convolutions in {precision}"
 
 
 if __name__ == "__main__":

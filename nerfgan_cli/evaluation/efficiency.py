@@ -18,12 +18,11 @@ import torch
 
 from nerfgan_cli.bench.largest import Largest
 from nerfgan_cli.bench.measure import Plan, memory_of, usual_repeats
-from nerfgan_cli.bench.memory import MB
+from nerfgan_cli.bench.memory import MB, machine_name
 from nerfgan_cli.bench.networks import picture_work
 from nerfgan_cli.bench.probe import Taken
 from nerfgan_cli.bench.turns import Spread, spread, take_turns
 from nerfgan_cli.chart import Axes, Line, line_chart
-from nerfgan_cli.demo.cost import describe_machine
 from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Setting, Value
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.media import write_png
@@ -128,7 +127,7 @@ def _memories(memory: Mapping[int, Taken], largest: Largest | None, plan: Plan) 
 
 
 def _machine(plan: Plan) -> dict[str, object]:
-    return {"machine": describe_machine(plan.device).partition(", convolutions")[0]}
+    return {"machine": machine_name(plan.device)}
 
 
 def write_memory(values: Mapping[str, Sequence[dict[str, Any]]], folder: Path) -> list[Path]:

@@ -224,7 +224,7 @@ def side_by_side(views: list[Targets]) -> Targets:
         both = torch.stack(parts, dim=1).flatten(0, 1)
         return both.contiguous()  # as it would come from a file; convolutions round alike then
 
-    return Targets(**{name: join(name) for name in Targets._fields})  # type: ignore[arg-type]
+    return Targets._make(map(join, Targets._fields))
 
 
 def to_tensors(lessons: Lessons, number: int) -> dict[str, Tensor]:

@@ -166,5 +166,5 @@ class Signature(nn.Module):
         if int(self.number) != self.actual:
             raise InputError(
                 "the teacher, or the network of the perceptual loss, is not the one that this run "
-                "learned from: set teacher.model to the one of before, or give another --out."
+                "learned from: name the ones of before in the recipe, or give another --out."
             )

@@ -105,6 +105,11 @@ def test_the_subject_of_an_inversion_is_judged(nerfgan, tmp_path, models) -> Non
     assert other["subject"] == "seed 6"
 
 
+def test_a_volume_needs_no_teacher(nerfgan, tmp_path, models) -> None:
+    run = ("consistency", "--model", models.teacher, "--teacher", models.teacher, "--device", "cpu")
+    nerfgan(*run, "-o", tmp_path / "c.json").refused(2, "leave --teacher out")
+
+
 def test_rows_of_a_sweep_are_drawn(nerfgan, tmp_path, models) -> None:
     out = tmp_path / "strips.png"
     run = ("consistency", "--model", models.student, "--teacher", models.teacher)

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 from training_case import newest, train_run, write_pictures
 
 from nerfgan_cli.cameras import PRESETS as CAMERAS
@@ -21,6 +22,7 @@ from nerfgan_cli.generators.mimic3d import Mimic3D
 from nerfgan_cli.generators.mimic3d_config import PATCH, PRESETS
 from nerfgan_cli.generators.registry import describe
 from nerfgan_cli.nn.discriminators import DiscriminatorConfig, DualDiscriminator
+from nerfgan_cli.ops.fir import blur2d
 from nerfgan_cli.training import mimic3d
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.eg3d_draws import Schedule
@@ -333,3 +335,66 @@ def test_a_warm_start_teaches_both_branches() -> None:
     assert last.grad is not None
     assert last.grad.abs().sum() > 0
     assert task.generator.superresolution.block0.conv0.weight.grad is None
+
+
+# Formulas of the 3D phase, by hand
+
+
+class Brightness(torch.nn.Module):
+    """In place of a discriminator: its logit is four times the mean of the first picture."""
+
+    def forward(self, picture: Tensor, *_: Any) -> Tensor:  # [B, 1]
+        self.saw = picture
+        return 4 * picture.mean(dim=(1, 2, 3))[:, None]
+
+
+def test_the_generator_learns_from_the_sum_of_its_terms(file: Path) -> None:
+    """Softplus of minus the logits of both discriminators; patches and pattern at one place."""
+    task = build(file, *STRICT)
+    generator, whole, critic = task.generator.eval(), cast(Any, Brightness()), Brightness()
+    camera, corners = CAMERAS["ffhq"].at([0.2, -0.1]), torch.tensor([[0, 64], [37, 11]])
+    latents = mimic3d.Latents(torch.randn(2, 8), camera, torch.ones(2))
+    moment = mimic3d.Moment(0.0, 1.5, 8, DrawOptions())
+    truth = mimic3d.Truth(torch.rand(2, 3, 128, 128), 0.0)
+    asked = mimic3d.Imitation(cast(Any, lambda a, b: (a - b).abs().mean(dim=(1, 2, 3))), 3.0)
+    terms = mimic3d.PatchTerms(asked, mimic3d.Scrutiny(cast(Any, critic), 0.25), 2.0)
+    with torch.no_grad():
+        found = mimic3d.imitating_phase(generator, whole, latents, corners, moment, terms, truth)
+        subject = mimic3d.prepare_fakes(generator, latents, moment)
+        fakes = mimic3d.draw_views(generator, subject, latents, moment)
+        patch = mimic3d.draw_patches(generator, subject, latents, corners, moment)
+    places = [(slice(None), slice(t, t + PATCH), slice(u, u + PATCH)) for t, u in corners.tolist()]
+    pattern, exact = (
+        torch.stack([one[place] for one, place in zip(pictures, places, strict=True)])
+        for pictures in (fakes.image, truth.image)
+    )
+    blurred = blur2d(patch, 1.5)
+    torch.testing.assert_close(critic.saw, blurred)
+    expected = softplus(-4 * blur2d(fakes.image, 1.5).mean(dim=(1, 2, 3)))
+    expected += 3 * (patch - pattern).abs().mean(dim=(1, 2, 3))
+    expected += 0.25 * softplus(-4 * blurred.mean(dim=(1, 2, 3)))
+    expected += 2 * (patch - exact).abs().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(found.loss.flatten(), expected)
+
+
+def test_the_patch_discriminator_tells_reals_from_fakes(file: Path) -> None:
+    """Both blurred; R1 is half of gamma times the squared gradient at reals."""
+    generator, critic = build(file, *STRICT).generator.eval(), cast(Any, Brightness())
+    camera, corners = CAMERAS["ffhq"].at([0.2, -0.1]), torch.tensor([[0, 64], [37, 11]])
+    latents = mimic3d.Latents(torch.randn(2, 8), camera, torch.ones(2))
+    moment = mimic3d.Moment(0.0, 1.5, 8, DrawOptions())
+    reals = torch.rand(2, 3, PATCH, PATCH)
+    found = mimic3d.patch_discriminator_phase(generator, critic, latents, corners, reals, moment)
+    with torch.no_grad():
+        subject = mimic3d.prepare_fakes(generator, latents, moment)
+        fakes = mimic3d.draw_patches(generator, subject, latents, corners, moment)
+    fake, real = (4 * blur2d(each, 1.5).mean(dim=(1, 2, 3)) for each in (fakes, reals))
+    torch.testing.assert_close(found.loss.flatten(), softplus(fake) + softplus(-real))
+    assert {name: scores.flatten().tolist() for name, scores in found.scores.items()} == {
+        "patch_fake": pytest.approx(fake.tolist()),
+        "patch_real": pytest.approx(real.tolist()),
+    }
+    penalty = mimic3d.patch_r1_phase(critic, reals, 5.0, moment)
+    torch.testing.assert_close(critic.saw, blur2d(reals, 1.5))
+    squared = 16 / reals[0].numel()  # of as many equal slopes
+    torch.testing.assert_close(penalty.loss.flatten(), torch.full((2,), 2.5 * squared))
