@@ -56,7 +56,7 @@ def command(
         NetworkName,
         typer.Option(
             "--network",
-            help="G_ema draws best; D is the discriminator, of runs too; D_patch Mimic3D's second.",
+            help="G_ema draws best; D judges pictures, D_patch Mimic3D's patches: of runs too.",
         ),
     ] = NetworkName.G_ema,
     plane_axes: Annotated[
@@ -89,7 +89,7 @@ def command(
     """Turn an official EG3D or Mimic3D checkpoint into a .safetensors file, without running it.
 
     Given a model or a run folder of nerfgan instead, writes its model anew, with --half in half
-    the size; of a run folder also its discriminator, with --network D.
+    the size; of a run folder also its discriminators, with --network D or D_patch.
     """
     if Path(out).exists() and source.exists() and source.samefile(out):
         raise UsageError(f"{out} is the input: give -o another name.")
@@ -130,11 +130,11 @@ def write_anew(source: Path, target: Path, network: NetworkName, half: bool) -> 
         from nerfgan_cli.checkpoints.format import rewrite_model
 
         return rewrite_model(find_model(str(source)), target, half)
-    if network is NetworkName.D and source.is_dir():
+    if network in (NetworkName.D, NetworkName.D_patch) and source.is_dir():
         from nerfgan_cli.training.teacher import write_discriminator
 
-        return write_discriminator(source, target, half)
+        return write_discriminator(source, target, half, network.value)
     raise UsageError(
-        f"{source} is a model of nerfgan already: --network is for official files, and D for run "
-        "folders, leave it out."
+        f"{source} is a model of nerfgan already: --network is for official files, and D or "
+        "D_patch for run folders, leave it out."
     )

@@ -36,7 +36,7 @@ from nerfgan_cli.generators.drawing import prepare_subject
 from nerfgan_cli.meshes.files import FORMATS, write_mesh
 from nerfgan_cli.meshes.mesh import Mesh, face_normals, main_part
 from nerfgan_cli.meshes.paint import Field, fuse_normals, paint
-from nerfgan_cli.meshes.surface import LEVEL, MARGIN, extract
+from nerfgan_cli.meshes.surface import LEVEL, MARGIN, TOP_MARGIN, extract
 
 YAWS, PITCHES = (-50, -25, 0, 25, 50), (-20, 0, 20)  # degrees, of views that are fused
 
@@ -76,11 +76,14 @@ def command(
         float, typer.Option(metavar="SIGMA", help="Density of the surface, before activation.")
     ] = LEVEL,
     margin: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=0.45, metavar="M", help="Share of the volume left out at each side: walls."
+            min=0,
+            max=0.45,
+            metavar="M",
+            help="Share of the volume left out at each side: walls; else 30/256, above 38/256.",
         ),
-    ] = MARGIN,
+    ] = None,
     whole: Annotated[
         bool,
         typer.Option(
@@ -120,8 +123,10 @@ def command(
         options = choose_options(source, branch)
         take_in(people, generator)
         with torch.inference_mode():
-            field = Field(generator, prepare_subject(generator, people[0], options))
-        side = generator.density_side * (1 - 2 * margin)
+            subject = prepare_subject(generator, people[0], options)
+        sides, above = (MARGIN, TOP_MARGIN) if margin is None else (margin, margin)
+        field = Field(generator, subject, generator.density_side * (0.5 - above))
+        side = generator.density_side * (1 - 2 * sides)
         mesh = extract(field.density, side, resolution, level, followed)
         mesh = finish(
             field,

@@ -100,6 +100,7 @@ class Generator(nn.Module, ABC):
     has_depth: bool = False  # `Rendering.depth` is given
     has_density: bool = False  # `sample` can be asked (meshes)
     branches: tuple[str, ...] = ()  # ways to draw, where there are several; the usual one first
+    finest_branch: str | None = None  # of those, the one in which all planes have a part
     density_side: float = 1.0  # of the cube about the origin that the subject is in
     plane_axes: str | None = None  # of its tri-planes, a key of PLANE_AXES; None: it has none
     rows_differ: bool = True  # each row of ws drives layers of its own; else the first drives all

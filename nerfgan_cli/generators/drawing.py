@@ -41,17 +41,19 @@ class Person:
     seed: int
     truncation: float = 1.0
     truncation_cutoff: int | None = None  # layers that are truncated, from the first; None: all
+    conditioning: Camera | None = None  # None: frontal; any other one changes the person a little
 
     @property
     def name(self) -> str:
         return f"seed {self.seed}"
 
     def codes(self, generator: Generator) -> Tensor:  # [1, L, w_dim]
-        """With a frontal conditioning camera."""
         device = next(generator.parameters()).device
-        frontal = PRESETS[generator.camera_preset].frontal().to(device)
+        camera = self.conditioning
+        if camera is None:
+            camera = PRESETS[generator.camera_preset].frontal()
         z = latent(self.seed, generator.z_dim).float().to(device)  # MPS has no float64
-        return generator.mapping(z, frontal, self.truncation, self.truncation_cutoff)
+        return generator.mapping(z, camera.to(device), self.truncation, self.truncation_cutoff)
 
 
 class Sitter(Protocol):

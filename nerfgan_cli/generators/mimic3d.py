@@ -43,6 +43,7 @@ class Mimic3D(EG3D):
     def __init__(self, config: Mimic3DConfig) -> None:
         super().__init__(config)
         self.branches = (BRANCH_2D, BRANCH_3D) if config.residual else (BRANCH_2D,)
+        self.finest_branch = self.branches[-1]
 
     @staticmethod
     def build_synthesis(config: EG3DConfig) -> AwareSynthesis:

@@ -49,6 +49,11 @@ class Mimic3DConfig(EG3DConfig):
         common = EG3DConfig.from_official(known, attributes)
         same = {item.name: getattr(common, item.name) for item in fields(common)}
         stages = [match.groups() for name in tensors if (match := STAGE.match(name))]
+        if not stages:
+            raise InputError(
+                "this Mimic3D has no 3D-aware stream, which every published one has: convert one "
+                "of the released snapshots."
+            )
         own = {
             "plane_resolution": max(int(resolution) for resolution, _ in stages),
             "volume": replace(common.volume, plane_axes=AXES),

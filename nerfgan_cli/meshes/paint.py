@@ -1,5 +1,6 @@
 """What a volume says of the points of its surface: their colours, and the way they face."""
 
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from nerfgan_cli.ops.warp import sample_bilinear
 POINTS = 1 << 16  # of the volume, that are looked at together
 SAMPLES = 16  # along the ray that sees a vertex
 BEFORE, BEHIND = 0.01, 0.06  # where it begins and ends about the surface, in sides of the cube
+EMPTY = -1000.0  # density above what is meant
 TOLERANCE = 0.03  # world units between a vertex and the depth at which a camera sees it
 
 
@@ -25,6 +27,7 @@ class Field(NamedTuple):
 
     generator: Generator  # with `has_density`
     subject: Subject  # one
+    top: float = inf  # y of the world, above which there is nothing
 
     @property
     def device(self) -> torch.device:
@@ -34,9 +37,10 @@ class Field(NamedTuple):
     def sigma(self, points: Tensor) -> Tensor:  # [N, 3] -> [N]
         """Density before its activation."""
         parts = torch.split(points, POINTS)
-        return torch.cat(
+        found = torch.cat(
             [self.generator.sample(self.subject, part[None]).sigma[0, :, 0] for part in parts]
         )
+        return found.masked_fill(points[:, 1] > self.top, EMPTY)
 
     def density(self, points: Array) -> Array:  # [N, 3] -> [N]
         """The same of arrays."""

@@ -15,6 +15,7 @@ from nerfgan_cli.meshes.mesh import Array, Faces, Mesh
 
 LEVEL = 10.0  # of EG3D's own meshes
 MARGIN = 30 / 256  # of the cube, that they leave out at each side
+TOP_MARGIN = 38 / 256  # and above (mimic3d.md 12): hair ends there in a wall
 SLAB = 16  # layers
 GRAIN = 2**10  # steps of a cell, to which vertices are rounded when they are joined
 KEY_BITS = 21  # of a coordinate: three fit an int64, so that a side may have 2,048 points

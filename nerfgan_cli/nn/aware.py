@@ -23,10 +23,10 @@ from nerfgan_cli.ops.fir import RESAMPLE_TAPS, fir_filter
 PLANES = 3
 
 
-def exchange(x: Tensor) -> Tensor:  # [B · 3, C, H, H] -> [B · 3, 3 · C, H, H]
+def cross_plane_concat(x: Tensor) -> Tensor:  # [B · 3, C, H, H] -> [B · 3, 3 · C, H, H]
     """Gives each plane what the others know of its two axes: means over the third one.
 
-    The slots are (of xy, of yz, of zx), so that a plane's own features are in another slot each.
+    The slots are (of xy, of yz, of zx): a plane's own features are in another slot each.
     """
     planes = x.view(-1, PLANES, *x.shape[1:])
     of_next = (
@@ -66,15 +66,15 @@ class AwareBlock(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:  # [B · 3, C, H · up, H · up]
         for layer in (self.conv0, self.conv1):
-            x = layer(exchange(x), w, noise_mode, generator)
-        planes: Tensor = self.torgb(exchange(x), w)
+            x = layer(cross_plane_concat(x), w, noise_mode, generator)
+        planes: Tensor = self.torgb(cross_plane_concat(x), w)
         return planes
 
 
-class Enlarging(nn.Module):
-    """S³ᴰ, where `add_enlarging` was called."""
+class PlaneSuperResolution(nn.Module):
+    """S³ᴰ, where `add_blocks` was called."""
 
-    def add_enlarging(self, channels: int, w_dim: int, resolution: int) -> None:
+    def add_blocks(self, channels: int, w_dim: int, resolution: int) -> None:
         self.block2, self.block3 = (
             SynthesisBlock(channels, channels, w_dim, 2 * resolution, channels, up=up, maps=PLANES)
             for up in (2, 1)
@@ -94,7 +94,7 @@ class Enlarging(nn.Module):
         return x
 
 
-class Stage(Enlarging):
+class Stage(PlaneSuperResolution):
     """What the 3D-aware stream has at one resolution; the last has S³ᴰ too."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Stage(Enlarging):
         super().__init__()
         self.block = AwareBlock(channels, w_dim, resolution, up)
         if residual:
-            self.add_enlarging(channels, w_dim, resolution)
+            self.add_blocks(channels, w_dim, resolution)
 
 
 class AwareSynthesis(SynthesisNetwork):
@@ -129,11 +129,11 @@ class AwareSynthesis(SynthesisNetwork):
         )
         first = self.block(self.resolutions[0])
         first.const = nn.Parameter(first.const.detach()[None])  # the release's shape
-        self.aware = aware
+        self.aware, self.has_residual = aware, residual
         if not aware:
             if residual:
-                self.sr3d = Enlarging()
-                self.sr3d.add_enlarging(channels, w_dim, resolution)
+                self.sr3d = PlaneSuperResolution()
+                self.sr3d.add_blocks(channels, w_dim, resolution)
             return
         for size, output in pairwise([*self.resolutions, resolution]):
             stage = Stage(channels, w_dim, output, output // size, residual and size == resolution)
@@ -146,10 +146,26 @@ class AwareSynthesis(SynthesisNetwork):
         assert isinstance(stage, Stage)
         return stage
 
+    def stream_blocks(self) -> dict[str, AwareBlock]:
+        """The 3D-aware stream, if there is one, by the names of its blocks."""
+        resolutions = self.resolutions if self.aware else ()
+        return {f"b3d{k}.block": self.stage(k).block for k in resolutions}
+
+    def residual_blocks(self) -> dict[str, SynthesisBlock]:
+        """S³ᴰ, if there is one, by the names of its blocks; what the last one draws is Pʳ."""
+        if not self.has_residual:
+            return {}
+        home = self.plane_superresolution()
+        name = f"b3d{self.resolutions[-1]}" if self.aware else "sr3d"
+        return {f"{name}.block2": home.block2, f"{name}.block3": home.block3}
+
+    def plane_superresolution(self) -> PlaneSuperResolution:
+        return self.stage(self.resolutions[-1]) if self.aware else self.sr3d
+
     def affines(self) -> list[tuple[int, FullyConnectedLayer]]:
         found = super().affines()
-        for level, resolution in enumerate(self.resolutions if self.aware else ()):
-            block, row = self.stage(resolution).block, listens_to(level)
+        for level, block in enumerate(self.stream_blocks().values()):
+            row = listens_to(level)
             layers = (block.conv0, block.conv1, block.torgb)
             found += [(row, layer.affine) for layer in layers]
         return found
@@ -190,8 +206,8 @@ class AwareSynthesis(SynthesisNetwork):
         noise_mode: str = "const",
         generator: torch.Generator | None = None,
     ) -> Tensor:  # [B, 3, C, 2 · H, 2 · H], Pʳ
-        enlarging = self.stage(self.resolutions[-1]) if self.aware else self.sr3d
-        x = enlarging.enlarge(coarse.flatten(0, 1), ws[:, -1].float(), noise_mode, generator)
+        w, home = ws[:, -1].float(), self.plane_superresolution()
+        x = home.enlarge(coarse.flatten(0, 1), w, noise_mode, generator)
         return x.view(-1, PLANES, *x.shape[1:])
 
 

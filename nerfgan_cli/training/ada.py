@@ -48,6 +48,8 @@ class Ada(nn.Module):
 def phase_numbers(name: str, results: Sequence[PhaseResult], ada: Ada) -> Numbers:
     """What a phase has to tell of its slices; the augmentation hears of real pictures' logits."""
     numbers: Numbers = {f"loss/{name}": torch.stack([each.loss for each in results]).mean()}
+    for term in results[0].terms:
+        numbers[f"loss/{term}"] = torch.cat([each.terms[term] for each in results]).mean()
     for who in results[0].scores:
         logits = torch.cat([each.scores[who] for each in results])
         if who == "real":

@@ -78,7 +78,7 @@ class Adversary:
 
         def loss_of(index: int) -> Tensor:
             result = compute(index, self.moment(name, step, index))
-            results.append(PhaseResult(result.loss.detach().mean(), result.scores))
+            results.append(result._replace(loss=result.loss.detach().mean()))
             return result.loss.mean() * weight
 
         descend(self.optimizer, self.world, self.slices, loss_of)

@@ -21,6 +21,7 @@ from nerfgan_cli.training.distances import build_distance
 from nerfgan_cli.training.distill_recipe import PREDICTOR, STUDENT, DistillRecipe, Optim
 from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.recipe_reader import flatten, to_plain
+from nerfgan_cli.training.targets import choose
 from nerfgan_cli.training.teacher import augmentation_of
 
 # Of a StudentConfig, what may differ between a student and the one that it starts from: the shapes
@@ -35,7 +36,8 @@ IDLE = ("predictor.num_layers", "predictor.margin_size")  # of a StyleGAN2
 def build_student(recipe: DistillRecipe, teacher: VolumetricGenerator) -> Student:
     config = recipe.model.config(teacher, recipe.teacher.raw_resolution)
     if recipe.loss.freeze_superresolution:
-        refuse_to_freeze(config.superresolution, teacher.superresolution, recipe.teacher.is_strict)
+        is_strict = choose(recipe.teacher, teacher).is_strict
+        refuse_to_freeze(config.superresolution, teacher.superresolution, is_strict)
     student = Student(config)
     student.mapping_network.requires_grad_(False)  # the teacher's: a seed stays the same person
     student.superresolution.requires_grad_(not recipe.loss.freeze_superresolution)
@@ -99,7 +101,9 @@ def first_strength(recipe: DistillRecipe) -> float:
         return loss.first_p
     if loss.ada_start is not None:
         return loss.ada_start
-    return augmentation_of(recipe.teacher) if loss.discriminator_start == "teacher" else 0.0
+    if loss.discriminator_start != "teacher":
+        return 0.0
+    return augmentation_of(recipe.teacher.discriminator or recipe.teacher.model)
 
 
 def build_optimizer(student: Student, teacher: VolumetricGenerator, optim: Optim) -> Muon:

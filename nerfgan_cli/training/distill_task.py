@@ -57,7 +57,7 @@ from nerfgan_cli.training.randomness import key
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Say, Task
 from nerfgan_cli.training.teacher import Signature, open_discriminator, open_teacher
-from nerfgan_cli.training.transfer import copy_all_weights, read_start
+from nerfgan_cli.training.transfer import read_start, take_over
 from nerfgan_cli.training.update import descend, follow, following_magnitudes
 
 STARTED = ("generator", "average", "discriminator")  # what `train.init` can give weights to
@@ -150,9 +150,7 @@ class DistillTask(Task):
         start = read_start(init, say)
         refuse_changed(self.generator, start.model, init)
         self.licence = self.licence or start.licence
-        for name in STARTED:
-            if name in self.modules and name in start.networks:
-                copy_all_weights(self.modules[name], start.networks[name], init)
+        take_over(self.modules, STARTED, start, init)
         refuse_foreign(self.generator, self.teacher, init)
 
     def begin(self, step: int) -> None:

@@ -9,7 +9,7 @@ A phase returns losses per sample; the loop takes their mean, times the interval
 does not run in every iteration. All random numbers are handed in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -98,7 +98,22 @@ class Moment:
 
 class PhaseResult(NamedTuple):
     loss: Tensor  # [B, 1] or [B]; [] where samples are not told apart
-    scores: dict[str, Tensor]  # logits [B, 1] of "fake" and "real", detached
+    scores: Mapping[str, Tensor]  # logits [B, 1] of "fake" and "real", detached
+    terms: Mapping[str, Tensor] = {}  # [B, 1], of what the loss is the sum, if of several; detached
+
+
+class Term(NamedTuple):
+    """A part of a loss."""
+
+    value: Tensor  # [B, 1]
+    weight: float
+
+
+def weigh(terms: Mapping[str, Term], scores: Mapping[str, Tensor]) -> PhaseResult:
+    """Their weighted sum; without their weights they are told apart, if there are several."""
+    loss = torch.stack([weight * value for value, weight in terms.values()]).sum(dim=0)
+    apart = {name: term.value.detach() for name, term in terms.items() if len(terms) > 1}
+    return PhaseResult(loss, scores, apart)
 
 
 def swap_cameras(camera: Camera, probability: float, draws: Tensor) -> Camera:  # draws [B] or [1]
@@ -160,23 +175,26 @@ def generator_phase(
     moment: Moment,
     truth: Truth | None = None,
 ) -> PhaseResult:
-    return fool(discriminator, draw_fakes(generator, latents, moment), latents, moment, truth)
+    fakes = draw_fakes(generator, latents, moment)
+    logits = fake_logits(discriminator, fakes, latents, moment)
+    return weigh(generator_terms(logits, fakes, truth), {"fake": logits.detach()})
 
 
-def fool(
-    discriminator: SingleDiscriminator,
-    fakes: Views,
-    latents: Latents,
-    moment: Moment,
-    truth: Truth | None,
-) -> PhaseResult:
-    """The generator's loss on fakes that are drawn."""
+def fake_logits(
+    discriminator: SingleDiscriminator, fakes: Views, latents: Latents, moment: Moment
+) -> Tensor:  # [B, 1]
+    """What the discriminator makes of pictures that are drawn."""
     given = shown(fakes, moment)
-    logits = discriminator(*given, latents.camera.label, moment.drawing.generator)
-    loss = generator_loss(logits)
+    logits: Tensor = discriminator(*given, latents.camera.label, moment.drawing.generator)
+    return logits
+
+
+def generator_terms(logits: Tensor, fakes: Views, truth: Truth | None) -> dict[str, Term]:
+    """What the generator learns from by whole pictures."""
+    terms = {"adversarial": Term(generator_loss(logits), 1.0)}
     if truth is not None:
-        loss = loss + truth.weight * distance(fakes, truth.image)[:, None]
-    return PhaseResult(loss, {"fake": logits.detach()})
+        terms["truth"] = Term(distance(fakes, truth.image)[:, None], truth.weight)
+    return terms
 
 
 def distance(fakes: Views, image: Tensor) -> Tensor:  # [B]
@@ -196,10 +214,10 @@ def density_phase(
 ) -> PhaseResult:
     """The strength is that of smoothness alone. The first swap decides for the whole batch.
 
-    Of several branches it is the last one's density, in which all planes have a part.
+    Of several branches it is that in which all planes have a part.
     """
     conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap[:1])
-    options = replace(moment.drawing, branch=generator.branches[-1] if generator.branches else None)
+    options = replace(moment.drawing, branch=generator.finest_branch)
     subject = generator.prepare(generator.mapping(latents.z, conditioning), options)
     pairs = generator.density(subject, point_pairs(points.uniform, points.offsets))
     loss = strength * smoothness_loss(pairs)

@@ -49,7 +49,8 @@ from nerfgan_cli.training.schedules import (
     swap_probability,
 )
 from nerfgan_cli.training.task import Numbers, Say, Task
-from nerfgan_cli.training.transfer import Start, copy_all_weights, read_start
+from nerfgan_cli.training.teacher import augmentation_of
+from nerfgan_cli.training.transfer import Start, copy_all_weights, read_start, take_over
 from nerfgan_cli.training.update import descend, follow, lazy_adam
 
 GROUP = "model.discriminator.mbstd_group_size"
@@ -112,27 +113,34 @@ class EG3DTask(Task):
         return lazy_adam(network.parameters(), rate, optim.betas, optim.eps, interval)
 
     def initialize(self, say: Say) -> None:
-        init, critic = self.recipe.train.init, self.recipe.train.init_discriminator
-        if init is not None:
-            start = self._read_start(init, say)
+        init, given = self.recipe.train.init, self._discriminator_files()
+        start = None if init is None else self._read_start(init, say)
+        if start is not None and init is not None:
             self.licence = start.licence
-            for name in self.started:
-                if name in start.networks:
-                    copy_all_weights(self.modules[name], start.networks[name], init)
-            if (
-                self.keeps_strength
-                and self.recipe.loss.augment == "ada"
-                and "ada" in start.networks
-            ):
-                self.ada.pipe.p.copy_(start.networks["ada"]["pipe.p"])
-            if critic is None and "discriminator" not in start.networks:
+            take_over(self.modules, self.started, start, init)
+        for name, file in given.items():
+            if file is not None:
+                weights = load_network(find_model(file)).state_dict()
+                copy_all_weights(self.modules[name], weights, file)
+            elif start is not None and name not in start.networks:
                 say(
-                    f"no discriminator in {init}: it starts from random weights, "
-                    "unless train.init_discriminator names one."
+                    f"no {name.replace('_', ' ')} in {init}: it starts from random weights, "
+                    f"unless train.init_{name} names one."
                 )
-        if critic is not None:
-            weights = load_network(find_model(critic)).state_dict()
-            copy_all_weights(self.discriminator, weights, critic)
+        if self.keeps_strength and self.recipe.loss.augment == "ada":
+            self._keep_strength(start)
+
+    def _discriminator_files(self) -> dict[str, str | None]:
+        """Files that [train] names for discriminators to start from."""
+        return {"discriminator": self.recipe.train.init_discriminator}
+
+    def _keep_strength(self, start: Start | None) -> None:
+        """Of the augmentations that the discriminator is used to."""
+        file = self.recipe.train.init_discriminator
+        if file is not None:
+            self.ada.pipe.p.fill_(augmentation_of(file))
+        elif start is not None and "ada" in start.networks:
+            self.ada.pipe.p.copy_(start.networks["ada"]["pipe.p"])
 
     def _read_start(self, init: str, say: Say) -> Start:
         return read_start(init, say)
@@ -226,7 +234,7 @@ class EG3DTask(Task):
             draws = SliceDraws(seed, phase.name, step, index, size, self.world.device)
             result = phase.compute(draws)
             loss = result.loss.mean()
-            results.append(PhaseResult(loss.detach(), result.scores))
+            results.append(result._replace(loss=loss.detach()))
             return loss * phase.interval
 
         for name, network in self.networks.items():

@@ -41,7 +41,6 @@ UNSEEN = (
     *("model", "discriminator", "img_resolution", "cache_targets", "cache_folder"),
     *("statistics", "statistics_images"),
 )
-WANTED = ("branch", "raw_colours", "patch")  # of [teacher], as `Wanted` has them
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def open_lessons(
     lessons = Lessons(teacher, table, cameras, recipe.train.seed, size, wanted, raw_only=raw_only)
     if not table.cache_targets or lessons.device.type == "meta":
         return lessons
-    unseen = (*UNSEEN, *WANTED)
+    unseen = (*UNSEEN, *Wanted._fields)  # what is wanted is said below, where it is not the usual
     asked = {key: value for key, value in to_plain(table).items() if key not in unseen}
     facts = {
         "teacher": weights_checksum(teacher),

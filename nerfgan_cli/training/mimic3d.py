@@ -30,10 +30,13 @@ from nerfgan_cli.training.eg3d import (
     Latents,
     Moment,
     PhaseResult,
+    Term,
     Truth,
     draw_views,
     fake_codes,
-    fool,
+    fake_logits,
+    generator_terms,
+    weigh,
 )
 
 
@@ -44,10 +47,10 @@ class Imitation(NamedTuple):
     weight: float
 
 
-class Scrutiny(NamedTuple):
+class PatchAdversary(NamedTuple):
     """Who judges patches."""
 
-    critic: SingleDiscriminator
+    discriminator: SingleDiscriminator
     weight: float  # in the generator's loss; its own has 1
 
 
@@ -55,41 +58,42 @@ class PatchTerms(NamedTuple):
     """What the 3D branch learns from; a recipe may leave some out."""
 
     imitation: Imitation | None = None
-    scrutiny: Scrutiny | None = None
+    adversary: PatchAdversary | None = None
     truth: float = 0.0  # weight of the mean |difference| from patches of the truth
 
 
-def imitating_phase(
+def generator_phase_3d(
     generator: Mimic3D,
     discriminator: SingleDiscriminator,
     latents: Latents,
     corners: Tensor,  # [B, 2]
     moment: Moment,
-    terms: PatchTerms,
+    learned: PatchTerms,
     truth: Truth | None = None,
 ) -> PhaseResult:
-    """The generator's phase."""
+    """The terms have the names of their weights in [loss]."""
     subject = prepare_fakes(generator, latents, moment)
     fakes = draw_views(generator, subject, latents, moment)
-    result = fool(discriminator, fakes, latents, moment, truth)
-    loss = result.loss
+    logits = fake_logits(discriminator, fakes, latents, moment)
+    terms = generator_terms(logits, fakes, truth)
     patch = draw_patches(generator, subject, latents, corners, moment)
-    if terms.imitation is not None:
-        distance, weight = terms.imitation
+    if learned.imitation is not None:
+        distance, weight = learned.imitation
         pattern = cut(fakes.image, corners, PATCH)
-        loss = loss + weight * imitation_loss(distance, patch, pattern)
-    if terms.scrutiny is not None:
-        critic, weight = terms.scrutiny
-        loss = loss + weight * generator_loss(ask(critic, shown_patch(patch, moment)))
-    if terms.truth and truth is not None:
+        terms["imitation"] = Term(imitation_loss(distance, patch, pattern), weight)
+    if learned.adversary is not None:
+        judge, weight = learned.adversary
+        loss = generator_loss(patch_logits(judge, shown_patch(patch, moment)))
+        terms["patch_adversarial"] = Term(loss, weight)
+    if learned.truth and truth is not None:
         error = (patch - cut(truth.image, corners, PATCH)).abs().mean(dim=(1, 2, 3))
-        loss = loss + terms.truth * error[:, None]
-    return PhaseResult(loss, result.scores)
+        terms["patch_truth"] = Term(error[:, None], learned.truth)
+    return weigh(terms, {"fake": logits.detach()})
 
 
 def patch_discriminator_phase(
     generator: Mimic3D,
-    critic: SingleDiscriminator,
+    discriminator: SingleDiscriminator,  # of patches
     latents: Latents,
     corners: Tensor,  # [B, 2], of the fakes
     reals: Tensor,  # [B, 3, m, m], patches from anywhere
@@ -99,23 +103,23 @@ def patch_discriminator_phase(
         subject = prepare_fakes(generator, latents, moment)
         drawn = shown_patch(draw_patches(generator, subject, latents, corners, moment), moment)
         given = shown_patch(reals, moment)
-    fake, real = ask(critic, drawn), ask(critic, given)
+    fake, real = patch_logits(discriminator, drawn), patch_logits(discriminator, given)
     scores = {"patch_fake": fake.detach(), "patch_real": real.detach()}
     return PhaseResult(discriminator_loss(fake, real), scores)
 
 
 def patch_r1_phase(
-    critic: SingleDiscriminator, reals: Tensor, gamma: float, moment: Moment
+    discriminator: SingleDiscriminator, reals: Tensor, gamma: float, moment: Moment
 ) -> PhaseResult:
     with torch.no_grad():
         patch = shown_patch(reals, moment)
     patch = patch.detach().requires_grad_()
-    return PhaseResult(gamma / 2 * r1_penalty(ask(critic, patch), [patch]), {})
+    return PhaseResult(gamma / 2 * r1_penalty(patch_logits(discriminator, patch), [patch]), {})
 
 
 def prepare_fakes(generator: Mimic3D, latents: Latents, moment: Moment) -> Subject:
     """With all planes that there are."""
-    options = replace(moment.drawing, branch=generator.branches[-1], skipping=False)
+    options = replace(moment.drawing, branch=generator.finest_branch, skipping=False)
     return generator.prepare(fake_codes(generator, latents, moment), options)
 
 
@@ -128,7 +132,7 @@ def draw_patches(
         moment.drawing,
         resolution=PATCH,
         ray_chunk=PATCH**2,
-        branch=generator.branches[-1],
+        branch=generator.finest_branch,
         raw_only=True,
     )
     rendered = generator.render(subject, camera, options, latents.rays)
@@ -141,7 +145,7 @@ def shown_patch(patch: Tensor, moment: Moment) -> Tensor:
     return patch if moment.augment is None else moment.augment(patch)
 
 
-def ask(critic: SingleDiscriminator, patch: Tensor) -> Tensor:  # [B, 1]
-    """The logits. It has one picture and no label."""
-    logits: Tensor = critic(patch, patch, patch.new_zeros(len(patch), 0))
+def patch_logits(discriminator: SingleDiscriminator, patch: Tensor) -> Tensor:  # [B, 1]
+    """It has one picture and no label."""
+    logits: Tensor = discriminator(patch, patch, patch.new_zeros(len(patch), 0))
     return logits

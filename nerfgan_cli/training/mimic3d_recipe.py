@@ -11,7 +11,8 @@ from nerfgan_cli.generators.mimic3d_config import PATCH, PATCH_DISCRIMINATOR, Mi
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.training import eg3d_recipe
 from nerfgan_cli.training.distances import PERCEPTUALS
-from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
+from nerfgan_cli.training.eg3d_recipe import EG3DRecipe, EG3DTrain
+from nerfgan_cli.training.mimic3d_rates import PartRates
 from nerfgan_cli.training.recipe import require, require_choice
 
 
@@ -53,18 +54,18 @@ class Loss(eg3d_recipe.Loss):
     perceptual: str = "lpips-vgg"  # the distance by which the 3D branch imitates
     perceptual_weights: str | None = None  # file of its network; none: found or fetched
     perceptual_discriminator: str | None = None  # name or file; whose features "discriminator" has
-    patches: float = 0.0  # of the patch discriminator's logits in the generator's loss
+    patch_adversarial: float = 0.0  # the patch discriminator's part of the generator's loss
     patch_truth: float = 0.0  # as `truth`, of the 3D branch's patches; not in the paper
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choice("loss.perceptual", self.perceptual, PERCEPTUALS)
-        for name in ("imitation", "patches", "patch_truth"):
+        for name in ("imitation", "patch_adversarial", "patch_truth"):
             require(f"loss.{name}", getattr(self, name), 0)
         if self.patch_truth and not (self.truth and self.has_patches):
             raise UsageError(
                 "loss.patch_truth goes with loss.truth and patches that are drawn: give "
-                "loss.truth, and loss.imitation or loss.patches, a weight."
+                "loss.truth, and loss.imitation or loss.patch_adversarial, a weight."
             )
         named = self.perceptual_discriminator is not None
         if self.imitation and named != (self.perceptual == "discriminator"):
@@ -75,22 +76,24 @@ class Loss(eg3d_recipe.Loss):
 
     @property
     def has_patches(self) -> bool:
-        return self.imitation > 0 or self.patches > 0
+        return self.imitation > 0 or self.patch_adversarial > 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optim(eg3d_recipe.Optim):
+class Optim(eg3d_recipe.Optim, PartRates):
     """[optim]"""
 
-    # Fractions of the generator's rate for the 3D-aware stream and for S³ᴰ. A stream that began as
-    # a mere passage is easily upset: each of its weights changes all of a plane.
-    stream_lr: float = 1.0
-    residual_lr: float = 1.0
-
     def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("stream_lr", "residual_lr"):
-            require(f"optim.{name}", getattr(self, name), 0)
+        eg3d_recipe.Optim.__post_init__(self)
+        PartRates.__post_init__(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mimic3DTrain(EG3DTrain):
+    """[train]"""
+
+    # The same of patches: as nerfgan convert --network D_patch writes them.
+    init_patch_discriminator: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +101,20 @@ class Mimic3DRecipe(EG3DRecipe):
     model: Model
     loss: Loss
     optim: Optim = field(default_factory=Optim)
+    train: Mimic3DTrain
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.train.init_patch_discriminator is not None and not self.loss.patch_adversarial:
+            raise UsageError(
+                "train.init_patch_discriminator names one that nothing asks: give "
+                "loss.patch_adversarial a weight, or leave it out."
+            )
         if self.model.generator.residual and not self.loss.has_patches:
             raise UsageError(
                 "nothing of [loss] teaches the residual planes: give loss.imitation and "
-                "loss.patches weights, or set model.generator.residual to false for the 2D phase."
+                "loss.patch_adversarial weights, or set model.generator.residual to false for the "
+                "2D phase."
             )
 
     def patch_discriminator_config(self) -> DiscriminatorConfig:

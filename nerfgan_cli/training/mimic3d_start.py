@@ -23,34 +23,29 @@ from nerfgan_cli.ops.bias_act import LRELU_GAIN, LRELU_SLOPE
 from nerfgan_cli.ops.plane_axes import PLANE_AXES
 from nerfgan_cli.training.transfer import Start
 
-CONSTANT = "backbone.synthesis.b4.const"
-STREAM = ".block."  # in the names of the 3D-aware stream's tensors
-RESIDUAL = (".block2.", ".block3.")  # in the names of S³ᴰ's tensors
-LAST = ".block3.torgb.weight"
+PLANES_NETWORK = "backbone.synthesis"  # what the names of its tensors begin with
+CONSTANT = f"{PLANES_NETWORK}.b4.const"
 GENERATORS = ("generator", "average")
 
 
 @torch.no_grad()
-def quieten(generator: Mimic3D, gain: float) -> None:
-    """Scales the residual planes, if there are any: their last layer is linear in its weight."""
-    for name, parameter in generator.named_parameters():
-        if LAST in name:
-            parameter.mul_(gain)
+def scale_residual(generator: Mimic3D, gain: float) -> None:
+    """The residual planes, if there are any: their last layer is linear in its weight."""
+    *_, last = (None, *generator.planes_network().residual_blocks().values())
+    if last is not None:
+        last.torgb.weight.mul_(gain)
 
 
-def new_weights(generator: EG3D) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Of the 3D-aware stream and of S³ᴰ, which an EG3D does not have."""
-    weights = list(generator.named_parameters())
-    stream = [weight for name, weight in weights if STREAM in name]
-    residual = [weight for name, weight in weights if is_residual(name)]
-    return stream, residual
+def state_of(blocks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Of blocks of the network that draws planes, by their names in a generator."""
+    return {
+        f"{PLANES_NETWORK}.{name}.{key}": tensor
+        for name, block in blocks.items()
+        for key, tensor in block.state_dict().items()
+    }
 
 
-def is_residual(name: str) -> bool:
-    return any(part in name for part in RESIDUAL)
-
-
-def adapt(start: Start, generator: Mimic3D, source: str) -> Start:
+def convert_start(start: Start, generator: Mimic3D, source: str) -> Start:
     """The weights of a start with what they lack for this generator, or why they cannot serve."""
     header = read_header(start.model)
     if header.kind == EG3D.kind:
@@ -102,33 +97,26 @@ def refuse_other_planes(header: Header, generator: Mimic3D, source: str) -> None
 
 def with_residual(tensors: Mapping[str, Tensor], generator: Mimic3D) -> dict[str, Tensor]:
     """A generator of the 2D phase gets S³ᴰ as it was drawn, if the recipe has it."""
-    own = generator.state_dict()
-    new = {name: own[name] for name in own if is_residual(name)}
-    return {**new, **tensors}
+    return {**state_of(generator.planes_network().residual_blocks()), **tensors}
 
 
 @torch.no_grad()
 def from_eg3d(tensors: Mapping[str, Tensor], generator: Mimic3D) -> dict[str, Tensor]:
     """A Mimic3D whose coarse planes are those of an EG3D: its stream passes them on."""
-    taken = {
-        name: tensor
-        for name, tensor in generator.state_dict().items()
-        if STREAM in name or is_residual(name)
-    }
-    taken |= tensors
+    synthesis = generator.planes_network()
+    stream = synthesis.stream_blocks()
+    taken = state_of(stream) | state_of(synthesis.residual_blocks()) | dict(tensors)
     if CONSTANT in tensors:
         taken[CONSTANT] = tensors[CONSTANT][None]  # the shapes of the two releases differ
-    synthesis = generator.planes_network()
-    for resolution in synthesis.resolutions if synthesis.aware else ():
-        block = synthesis.stage(resolution).block
+    for number, (name, block) in enumerate(stream.items(), start=1):
         made = {"torgb.weight": torch.zeros_like(block.torgb.weight)}  # it adds nothing
-        if resolution == synthesis.resolutions[-1]:
-            made = passing(block)
-        taken |= {f"backbone.synthesis.b3d{resolution}.block.{key}": made[key] for key in made}
+        if number == len(stream):
+            made = identity_block(block)
+        taken |= {f"{PLANES_NETWORK}.{name}.{key}": made[key] for key in made}
     return taken
 
 
-def passing(block: AwareBlock) -> dict[str, Tensor]:
+def identity_block(block: AwareBlock) -> dict[str, Tensor]:
     """Weights with which its output is its input.
 
     What a leaky ReLU does to one sign, the next one does to the other if it gets the negative:

@@ -25,14 +25,15 @@ from nerfgan_cli.training.eg3d_draws import Schedule, SliceDraws
 from nerfgan_cli.training.eg3d_task import EG3DTask, Phase, refuse_odd_groups
 from nerfgan_cli.training.mimic3d import (
     Imitation,
+    PatchAdversary,
     PatchTerms,
-    Scrutiny,
-    imitating_phase,
+    generator_phase_3d,
     patch_discriminator_phase,
     patch_r1_phase,
 )
+from nerfgan_cli.training.mimic3d_rates import parts_of
 from nerfgan_cli.training.mimic3d_recipe import Mimic3DRecipe
-from nerfgan_cli.training.mimic3d_start import adapt, new_weights, quieten
+from nerfgan_cli.training.mimic3d_start import convert_start, scale_residual
 from nerfgan_cli.training.samples import compare_branches
 from nerfgan_cli.training.task import Say
 from nerfgan_cli.training.teacher import Signature
@@ -52,39 +53,39 @@ class Mimic3DTask(EG3DTask):
 
     def __init__(self, recipe: Mimic3DRecipe, world: World) -> None:
         super().__init__(recipe, world)
-        loss, precision = recipe.loss, recipe.train.precision
+        loss = recipe.loss
         imitation: Imitation | None = None
         if loss.imitation:
             weights, given = loss.perceptual_weights, self._given
-            distance = build_distance(loss.perceptual, weights, given, precision, world.device)
+            # In full precision, as released: of 64² it costs little, and in the end it is small.
+            distance = build_distance(loss.perceptual, weights, given, "fp32", world.device)
             imitation = Imitation(distance, loss.imitation)
             self.teachers = [distance]
-        self.terms = PatchTerms(imitation, self.scrutiny, loss.patch_truth)
+        self.terms = PatchTerms(imitation, self.adversary, loss.patch_truth)
         self.signature = Signature(*self.teachers)
         self.modules = {**self.modules, "signature": self.signature.to(world.device)}
 
     def _build(self) -> dict[str, nn.Module]:
         networks, recipe = super()._build(), self.recipe
-        quieten(self.generator, recipe.model.residual_gain)
-        self.scrutiny: Scrutiny | None = None
-        if not recipe.loss.patches:
+        scale_residual(self.generator, recipe.model.residual_gain)
+        self.adversary: PatchAdversary | None = None
+        if not recipe.loss.patch_adversarial:
             return networks
         config = recipe.patch_discriminator_config()
         refuse_odd_groups(self.slices.size, config.mbstd_group_size, GROUP)
-        critic = build_discriminator("SingleDiscriminator", config)
-        self.scrutiny = Scrutiny(critic, recipe.loss.patches)
-        return {**networks, "patch_discriminator": critic}
+        judge = build_discriminator("SingleDiscriminator", config)
+        self.adversary = PatchAdversary(judge, recipe.loss.patch_adversarial)
+        return {**networks, "patch_discriminator": judge}
 
     def _optimizer(self, network: nn.Module) -> Adam:
         optimizer = super()._optimizer(network)
         if network is not self.generator:
             return optimizer
-        (group,), optim = optimizer.param_groups, self.recipe.optim
-        parts = new_weights(self.generator)
-        chosen = {id(weight) for part in parts for weight in part}
-        group["params"] = [weight for weight in group["params"] if id(weight) not in chosen]
-        for part, share in zip(parts, (optim.stream_lr, optim.residual_lr), strict=True):
-            optimizer.add_param_group({**group, "params": part, "lr": share * group["lr"]})
+        (group,), synthesis = optimizer.param_groups, self.generator.planes_network()
+        first, *others = parts_of(group["params"], synthesis, self.recipe.optim)
+        group["params"] = first.weights
+        for weights, share in others:
+            optimizer.add_param_group({**group, "params": weights, "lr": share * group["lr"]})
         return optimizer
 
     def _given(self) -> SingleDiscriminator:
@@ -100,7 +101,13 @@ class Mimic3DTask(EG3DTask):
         return network
 
     def _read_start(self, init: str, say: Say) -> Start:
-        return adapt(super()._read_start(init, say), self.generator, init)
+        return convert_start(super()._read_start(init, say), self.generator, init)
+
+    def _discriminator_files(self) -> dict[str, str | None]:
+        files = super()._discriminator_files()
+        if self.adversary is not None:
+            files["patch_discriminator"] = self.recipe.train.init_patch_discriminator
+        return files
 
     def begin(self, step: int) -> None:
         self.signature.verify()
@@ -112,13 +119,13 @@ class Mimic3DTask(EG3DTask):
         if not self.recipe.loss.has_patches:
             return super()._generate(draws, latents, moment, truth)
         networks, corners = (self.generator, self.discriminator), self._corners(draws, "fake")
-        return imitating_phase(*networks, latents, corners, moment, self.terms, truth)
+        return generator_phase_3d(*networks, latents, corners, moment, self.terms, truth)
 
     def _phases(self, now: Schedule, real: Mapping[int, Reals]) -> Iterator[Phase]:
         yield from super()._phases(now, real)
-        if self.scrutiny is None:
+        if self.adversary is None:
             return
-        G, D, loss = self.generator, self.scrutiny.critic, self.recipe.loss
+        G, D, loss = self.generator, self.adversary.discriminator, self.recipe.loss
 
         def patches(draws: SliceDraws) -> Tensor:
             return cut(real[draws.index].image, self._corners(draws, "real"), PATCH)

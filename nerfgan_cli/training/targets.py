@@ -25,7 +25,7 @@ from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.losses.features import RGB
 from nerfgan_cli.nn.patches import patch_cameras
 from nerfgan_cli.training import teacher_recipe
-from nerfgan_cli.training.teacher_recipe import COARSE, HYBRID, REDUCED, RENDERED
+from nerfgan_cli.training.teacher_recipe import COARSE, DOWNSAMPLED, HYBRID, RENDERED
 
 
 class Wanted(NamedTuple):
@@ -98,7 +98,7 @@ def choose(table: teacher_recipe.Teacher, teacher: VolumetricGenerator) -> Wante
             f"a patch of {table.patch}² is no part of a picture of {teacher.img_resolution}²: make "
             "teacher.patch smaller, or leave it out."
         )
-    usual = COARSE if branch != BRANCH_3D else RENDERED if table.patch else REDUCED
+    usual = COARSE if branch != BRANCH_3D else RENDERED if table.patch else DOWNSAMPLED
     return Wanted(branch, table.raw_colours or usual, table.patch)
 
 

@@ -28,6 +28,8 @@ from nerfgan_cli.training.run import RECIPE
 from nerfgan_cli.training.state import MODULE, read_state, split
 
 ADVERSARIAL = {"eg3d": EG3DRecipe, "mimic3d": Mimic3DRecipe}  # recipes that train a discriminator
+# What those are called in a checkpoint of the releases, and in a task.
+DISCRIMINATORS = {"D": "discriminator", "D_patch": "patch_discriminator"}
 
 
 class Teacher(NamedTuple):
@@ -92,9 +94,8 @@ def open_discriminator(
     return network
 
 
-def augmentation_of(table: teacher_recipe.Teacher) -> float:
-    """The probability of augmentations with which that discriminator was last trained, or 0."""
-    source = table.discriminator or table.model
+def augmentation_of(source: str) -> float:
+    """The probability of augmentations with which a discriminator was last trained, or 0."""
     state = None if is_name(source) else newest_state(Path(source).expanduser())
     if state is not None:
         _, tensors = read_state(state)
@@ -120,34 +121,40 @@ def find_discriminator(name: str) -> Path:
         ) from error
 
 
-def discriminator_of_run(state: Path) -> nn.Module | None:
-    """From the state of a training run; None if the run has none."""
+def discriminator_of_run(state: Path, key: str = "D") -> nn.Module | None:
+    """From the state of a training run; None if the run has none such."""
     data = parse_toml((state.parents[1] / RECIPE).read_text("utf-8"), RECIPE)
     kind = ADVERSARIAL.get(data.get("kind", ""))
     if kind is None:
         return None
     recipe = read_table(kind, data)
-    network = build_discriminator(
-        recipe.model.discriminator.class_name, recipe.discriminator_config()
-    )
     _, tensors = read_state(state)
-    network.load_state_dict(split(tensors)[MODULE]["discriminator"])
+    weights = split(tensors)[MODULE].get(DISCRIMINATORS[key])
+    if weights is None:
+        return None
+    name, config = recipe.model.discriminator.class_name, recipe.discriminator_config()
+    if key == "D_patch" and isinstance(recipe, Mimic3DRecipe):
+        name, config = "SingleDiscriminator", recipe.patch_discriminator_config()
+    network = build_discriminator(name, config)
+    network.load_state_dict(weights)
     return network.eval()
 
 
-def write_discriminator(run: Path, out: Path, half: bool) -> Header:
-    """The discriminator of a training run as a file, made by what its model was made by."""
+def write_discriminator(run: Path, out: Path, half: bool, key: str = "D") -> Header:
+    """A discriminator of a training run as a file, made by what its model was made by."""
     model = find_model(str(run))
     state = newest_state(run)
-    network = None if state is None else discriminator_of_run(state)
+    network = None if state is None else discriminator_of_run(state, key)
     if network is None or state is None:
+        kind = "mimic3d in its 3D phase" if key == "D_patch" else " or ".join(ADVERSARIAL)
         raise WeightsError(
-            f"the run {run} trains no discriminator: give one of kind {' or '.join(ADVERSARIAL)}."
+            f"the run {run} trains no {DISCRIMINATORS[key].replace('_', ' ')}: give one of kind "
+            f"{kind}."
         )
     provenance = read_header(model).provenance
     _, tensors = read_state(state)
     training = provenance.training | {AUGMENTATION: strength(tensors)}
-    provenance = replace(provenance, network="D", training=training)
+    provenance = replace(provenance, network=key, training=training)
     save_model(out, network, provenance, half)
     return read_header(out)
 

@@ -13,7 +13,7 @@ from nerfgan_cli.training.recipe import PRECISIONS, require, require_choice
 CONDITIONINGS = ("swapped", "same", "frontal")
 HYBRID = "hybrid"
 BRANCHES = ("2d", "3d", HYBRID)
-COARSE, REDUCED, RENDERED = "coarse", "reduced", "rendered"
+COARSE, DOWNSAMPLED, RENDERED = "coarse", "downsampled", "rendered"
 SMALLEST_PATCH = 16  # pixels of a side, at which VGG16 can look
 
 
@@ -28,8 +28,8 @@ class Teacher:
     # consistent; "hybrid", the pictures of both. None: the usual one.
     branch: str | None = None
     # Of the features' first three channels, with "3d" and "hybrid" (21.2): "coarse", the 2D
-    # branch's, as the others are; the strict picture, "reduced" area by area; or "rendered" by
-    # fewer rays. None: coarse in "hybrid", else reduced, or rendered where patches are drawn.
+    # branch's, as the others are; the strict picture, "downsampled" by area; or "rendered" by fewer
+    # rays. None: coarse in "hybrid", else downsampled, or rendered where patches are drawn.
     raw_colours: str | None = None
     patch: int | None = None  # pixels of a side of a part of the strict picture; none: all (21.2)
     raw_resolution: int | None = None  # rays per side; none: the teacher's own
@@ -71,7 +71,7 @@ class Teacher:
         if self.branch is not None:
             require_choice("teacher.branch", self.branch, BRANCHES)
         if self.raw_colours is not None:
-            require_choice("teacher.raw_colours", self.raw_colours, (COARSE, REDUCED, RENDERED))
+            require_choice("teacher.raw_colours", self.raw_colours, (COARSE, DOWNSAMPLED, RENDERED))
         if self.patch is not None:
             require("teacher.patch", self.patch, SMALLEST_PATCH)
         for name in ("raw_colours", "patch"):
@@ -80,8 +80,8 @@ class Teacher:
                     f"teacher.{name} is about the picture of a 3D branch: set teacher.branch to 3d "
                     "or hybrid, or leave it out."
                 )
-        if self.patch is not None and self.raw_colours == REDUCED:
+        if self.patch is not None and self.raw_colours == DOWNSAMPLED:
             raise UsageError(
-                "a patch is no picture from which raw colours could be reduced: set "
+                "a patch is no picture that could be downsampled to raw colours: set "
                 "teacher.raw_colours to rendered or coarse, or leave teacher.patch out."
             )

@@ -1,6 +1,6 @@
 """Starting a run from the weights of another model or run (eg3d.md 8.5: tensors by name)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,15 @@ def read_start(init: str, say: Say) -> Start:
     tensors = load_network(path).state_dict()
     licence = derived_licence(read_header(path).provenance)
     return Start({"generator": tensors, "average": tensors}, licence, path)
+
+
+def take_over(
+    modules: Mapping[str, nn.Module], names: Iterable[str], start: Start, source: str
+) -> None:
+    """The weights of those that both have, all of each."""
+    for name in names:
+        if name in modules and name in start.networks:
+            copy_all_weights(modules[name], start.networks[name], source)
 
 
 def copy_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -102,7 +102,7 @@ def strict_loss(
         exact = truth["image"][:, :, quarter:-quarter, quarter:-quarter]
         corner = torch.full([len(exact)], quarter / truth["image"].shape[-1], device=exact.device)
         camera = camera.cropped(corner, corner, exact.shape[-1] / truth["image"].shape[-1])
-    rays, branch = exact.shape[-1], generator.branches[-1]
+    rays, branch = exact.shape[-1], generator.finest_branch
     options = DrawOptions(resolution=rays, ray_chunk=rays**2, generator=draws, branch=branch)
     return (generator.draw(subject, camera, options).image - exact).abs().mean()
 

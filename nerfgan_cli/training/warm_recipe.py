@@ -9,6 +9,7 @@ from nerfgan_cli.generators.mimic3d_config import Mimic3DConfig
 from nerfgan_cli.nn.superresolution_presets import PRESETS
 from nerfgan_cli.training.adversarial_recipe import require_betas
 from nerfgan_cli.training.eg3d_recipe import require_sizes
+from nerfgan_cli.training.mimic3d_rates import PartRates
 from nerfgan_cli.training.recipe import Recipe, Train, require
 
 STAGES = ("traits", "points", "views", "parts")
@@ -70,7 +71,7 @@ class Loss:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optim:
+class Optim(PartRates):
     """[optim]: rates are warmed up, then lowered along a cosine: for traits, for all, for parts.
 
     The mapping network's own multiplier of 0.01 makes it slow: its rates are higher.
@@ -81,10 +82,6 @@ class Optim:
     mapping_lr: float = 0.02
     traits_lr: float = 6.0  # of the mapping network while it learns alone, by Muon
     readout_lr: float = 0.05  # of the linear map that it learns with
-    # Fractions of all rates for a 3D-aware stream and for S³ᴰ. A stream that passes on the planes
-    # of an EG3D is easily upset: each of its weights changes all of a plane.
-    stream_lr: float = 1.0
-    residual_lr: float = 1.0
     betas: tuple[float, float] = (0.9, 0.99)
     eps: float = 1e-8
     warmup_kimg: float = 1.0
@@ -94,9 +91,10 @@ class Optim:
     ema_rampup: float | None = 0.05  # early on, as a fraction of the images seen
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in (
             *("lr", "matrix_lr", "mapping_lr", "traits_lr", "readout_lr", "eps", "last_lr"),
-            *("stream_lr", "residual_lr", "ema_kimg", "ema_rampup"),
+            *("ema_kimg", "ema_rampup"),
         ):
             if getattr(self, name) is not None:
                 require(f"optim.{name}", getattr(self, name), 0)

@@ -30,13 +30,14 @@ from nerfgan_cli.media import Picture, depth_to_image, tile, to_pixels
 from nerfgan_cli.metrics.toyheads import HELD_OUT, view_heads
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.feed import open_data
-from nerfgan_cli.training.mimic3d_start import adapt, new_weights, quieten
+from nerfgan_cli.training.mimic3d_rates import Part, parts_of
+from nerfgan_cli.training.mimic3d_start import convert_start, scale_residual
 from nerfgan_cli.training.muon import Muon, is_matrix
 from nerfgan_cli.training.randomness import key, keyed
 from nerfgan_cli.training.samples import compare_branches
 from nerfgan_cli.training.schedules import ema_beta, learning_rate
 from nerfgan_cli.training.task import Numbers, Say, Task
-from nerfgan_cli.training.transfer import copy_all_weights, read_start
+from nerfgan_cli.training.transfer import read_start, take_over
 from nerfgan_cli.training.update import descend, follow
 from nerfgan_cli.training.warm import point_losses, trace, view_losses
 from nerfgan_cli.training.warm_recipe import Optim, WarmRecipe
@@ -92,13 +93,13 @@ class WarmTask(Task):
         self.optimizers = build_optimizers(self.generator, self.readout, recipe.optim)
 
     def initialize(self, say: Say) -> None:
-        if self.recipe.train.init is not None:
-            start = read_start(self.recipe.train.init, say)
+        init = self.recipe.train.init
+        if init is not None:
+            start = read_start(init, say)
             if isinstance(self.generator, Mimic3D):
-                start = adapt(start, self.generator, self.recipe.train.init)
+                start = convert_start(start, self.generator, init)
             self.licence = start.licence
-            for name in STARTED:
-                copy_all_weights(self.modules[name], start.networks[name], self.recipe.train.init)
+            take_over(self.modules, STARTED, start, init)
 
     def begin(self, step: int) -> None:
         first = max(step, self.recipe.first_drawn)
@@ -156,8 +157,8 @@ class WarmTask(Task):
     def drawing_losses(self, truth: Truth, stage: str, draws: torch.Generator | None) -> Losses:
         device, generator = self.world.device, self.generator
         truth = {name: tensor.to(device, non_blocking=True) for name, tensor in truth.items()}
-        branch = generator.branches[-1] if generator.branches else None  # which needs all planes
-        subject = generator.prepare(self._mapping(truth["z"]), DrawOptions(branch=branch))
+        all_planes = DrawOptions(branch=generator.finest_branch)
+        subject = generator.prepare(self._mapping(truth["z"]), all_planes)
         traced = trace(generator, truth)
         losses = point_losses(generator, subject, traced, self.recipe.loss, draws)
         if stage != "points":
@@ -224,7 +225,7 @@ def build_volume(config: EG3DConfig) -> EG3D:
     if not isinstance(config, Mimic3DConfig):
         return EG3D(config)
     generator = Mimic3D(config)
-    quieten(generator, 0.0)
+    scale_residual(generator, 0.0)
     return generator
 
 
@@ -241,15 +242,8 @@ def build_optimizers(generator: EG3D, readout: TraitReadout, optim: Optim) -> di
         group(mapping.parameters(), optim.mapping_lr),
         group(decoder.parameters(), optim.lr),
     ]
-    stream, residual = new_weights(generator)
-    new = {id(parameter) for parameter in (*stream, *residual)}
-    first = [parameter for parameter in synthesis.parameters() if id(parameter) not in new]
-    for weights, share, late in (
-        (first, 1.0, False),
-        (stream, optim.stream_lr, False),
-        (residual, optim.residual_lr, False),
-        (list(enlarging.parameters()), 1.0, True),
-    ):
+    parts = [(part, False) for part in parts_of(synthesis.parameters(), synthesis, optim)]
+    for (weights, share), late in (*parts, (Part(list(enlarging.parameters()), 1.0), True)):
         kernels = filter(is_kernel, weights)
         drawing.append(group(kernels, share * optim.matrix_lr, matrices=True, enlarging=late))
         rest = filterfalse(is_kernel, weights)

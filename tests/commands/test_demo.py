@@ -227,10 +227,8 @@ def test_the_bundled_student_mixes(demo: Path, tmp_path: Path) -> None:
         assert shown.shape == own.shape
         assert np.abs(shown - own).max() <= 3
     assert shown.std() > 20
-    height = shown.shape[0] // len(pictures.SHAPES)  # a row keeps something of its own
     rows = np.split(shown, len(pictures.SHAPES))
-    assert all(len(row) == height for row in rows)
-    assert np.abs(rows[0] - rows[1]).mean() > 8
+    assert np.abs(rows[0] - rows[1]).mean() > 8  # a row keeps something of its own
 
 
 def test_a_demo_that_is_interrupted(nerfgan, settings, tmp_path: Path, monkeypatch) -> None:

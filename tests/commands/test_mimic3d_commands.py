@@ -14,6 +14,7 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import MIMIC3D_TERMS
 from nerfgan_cli.commands import mesh
+from nerfgan_cli.figures import panels
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.drawing import Person, prepare_subject
 from nerfgan_cli.generators.mimic3d_config import Mimic3DConfig
@@ -182,9 +183,12 @@ def test_every_verb_knows_the_branches(verb, model_2d, nerfgan, tmp_path, monkey
 @pytest.mark.parametrize(("given", "branch"), [((), "3d"), (("--branch", "2d"), "2d")])
 def test_surface_of_each_branch(given, branch, model, tmp_path, nerfgan, monkeypatch):
     """Unless told otherwise that of all planes, since a surface is not enlarged."""
-    points, seen = np.random.default_rng(0).uniform(-0.4, 0.4, (50, 3)), []
+    points, seen = np.random.default_rng(0).uniform(-0.35, 0.35, (50, 3)), []
 
     def look(density, side, *ignored):
+        assert side == pytest.approx(1 - 2 * 30 / 256)  # of a box of 1
+        above = density(np.array([[0, 0.35, 0], [0, 0.353, 0]]))  # 38/256 are left out there
+        assert (above == -1000).tolist() == [False, True]
         seen.append(density(points))
         return extract(lambda points: -np.linalg.norm(points, axis=1), side, 8, -0.2)
 
@@ -202,11 +206,19 @@ def test_figure(model, student, tmp_path, nerfgan, monkeypatch):
     """Every branch of a model, and of each what it has."""
     monkeypatch.setattr(shading, "CELLS", 16)
     monkeypatch.setattr(shading, "STEPS", 16)
+    tops, find = [], panels.find_body
+
+    def note(field, *arguments):
+        tops.append(field.top)
+        return find(field, *arguments)
+
+    monkeypatch.setattr(panels, "find_body", note)
     out = tmp_path / "figure.png"
     options = ["--side", 24, "--views", 2, "-o", out, "--json"]
     show = ["--show", "residual,planes,strip,shape,depth,image"]
     done = nerfgan("figure", "--model", model, "--model", student, *options, *show)
     assert done.code == 0, done
+    assert tops == pytest.approx([0.5 - 38 / 256] * 2)  # of a box of 1, in both branches
     result = json.loads(done.out)
     planes, rest = ["xy", "yz", "zx"], ["depth", "shape", "row 64"]
     wide = [f"mimic 2d {name}" for name in [*rest, *planes]]
@@ -223,6 +235,20 @@ def test_figure(model, student, tmp_path, nerfgan, monkeypatch):
     result = json.loads(nerfgan(*one, "--show", "planes").out)
     assert result["columns"] == [f"mimic 3d {name}" for name in planes]
     assert result["people"] == ["seed 1", "seed 2"]
+
+
+def test_strips_of_several_rows(student, tmp_path, nerfgan):
+    """Each is marked in the picture that it is of."""
+    out = tmp_path / "figure.png"
+    given = ["--side", 24, "--views", 2, "--row", 0.2, "--row", 0.6, "-o", out, "--json"]
+    done = nerfgan("figure", "--model", student, "--show", "strip,rows", *given)
+    assert done.code == 0, done
+    name = student.stem
+    columns = [f"{name} rows", f"{name} row 25", f"{name} row 76"]
+    assert json.loads(done.out)["columns"] == columns
+    with Image.open(out) as picture:
+        red, _, blue = np.asarray(picture, dtype=int).transpose(2, 0, 1)
+    assert ((red - blue > 40).sum(axis=1) >= 20).sum() >= 2
 
 
 def test_figures_of_nothing(student, tmp_path, nerfgan):

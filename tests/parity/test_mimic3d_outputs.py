@@ -17,7 +17,7 @@ from nerfgan_cli.figures.planes import brightness
 from nerfgan_cli.generators.contract import DrawOptions, Subject
 from nerfgan_cli.generators.mimic3d_config import PATCH_DISCRIMINATOR
 from nerfgan_cli.meshes.surface import extract
-from nerfgan_cli.nn.aware import Stage, exchange
+from nerfgan_cli.nn.aware import Stage, cross_plane_concat
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 from nerfgan_cli.nn.discriminators import build_discriminator
 from nerfgan_cli.nn.patches import cut, patch_cameras
@@ -52,7 +52,7 @@ def stage_of(level: int, output: int, residual: bool = False) -> Stage:
 @pytest.mark.parametrize("path", one("aware"))
 def test_aware_block(path: Path) -> None:
     g = Golden(path)
-    assert_close(exchange(fx(g, "aware/concat_x", (6, 4, 6, 6))), g["concat_out"], 1e-6)
+    assert_close(cross_plane_concat(fx(g, "aware/concat_x", (6, 4, 6, 6))), g["concat_out"], 1e-6)
     block = stage_of(8, 16).block
     prev, image = (
         fx(g, "aware/prev", (6, 32, 8, 8)),
@@ -60,8 +60,10 @@ def test_aware_block(path: Path) -> None:
     )
     w = fx(g, "aware/ws", (2, 3, W_DIM))[:, -1]
     close(block.conv0.affine(w).view(2, 3, 96), g["conv0_styles"])
-    close(block.conv0(exchange(fx(g, "aware/layer_x", (6, 32, 8, 8))), w), g["conv0_out"])
-    close(block.torgb(exchange(fx(g, "aware/torgb_x", (6, 32, 16, 16))), w), g["torgb_out"])
+    close(block.conv0(cross_plane_concat(fx(g, "aware/layer_x", (6, 32, 8, 8))), w), g["conv0_out"])
+    close(
+        block.torgb(cross_plane_concat(fx(g, "aware/torgb_x", (6, 32, 16, 16))), w), g["torgb_out"]
+    )
     close(block(image, w), g["out_noprev"])
     inputs = [x.requires_grad_() for x in (prev, image, w)]
     with torch.enable_grad():

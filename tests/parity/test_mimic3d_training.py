@@ -32,10 +32,10 @@ from nerfgan_cli.training.eg3d import (
 )
 from nerfgan_cli.training.mimic3d import (
     Imitation,
+    PatchAdversary,
     PatchTerms,
-    Scrutiny,
     draw_patches,
-    imitating_phase,
+    generator_phase_3d,
     patch_discriminator_phase,
     patch_r1_phase,
     prepare_fakes,
@@ -77,7 +77,7 @@ class Case:
 
     def generate(self, terms: PatchTerms) -> PhaseResult:
         networks = self.generator, self.discriminator
-        return imitating_phase(*networks, self.latents, self.corners, self.moment, terms)
+        return generator_phase_3d(*networks, self.latents, self.corners, self.moment, terms)
 
     def check(self, key: str, actual: Tensor) -> None:
         golden = self.golden[key]
@@ -108,7 +108,7 @@ def test_phases(path: Path) -> None:
     networks, moment = (generator, case.discriminator), case.moment
 
     imitation = Imitation(Squares(), 1.0)
-    result = case.generate(PatchTerms(imitation, Scrutiny(critic, 0.2)))
+    result = case.generate(PatchTerms(imitation, PatchAdversary(critic, 0.2)))
     case.check("Gmain|Loss/scores/fake", result.scores["fake"])
     terms = [golden[f"Gmain|Loss/G/{name}"] for name in ("loss", "lpips", "patch")]
     assert_close(result.loss.detach(), sum(terms[1:], terms[0]), TOLERANCE)

@@ -25,6 +25,7 @@ from nerfgan_cli.training.distill import (
     pairs_of,
     reconstruction_losses,
 )
+from nerfgan_cli.training.distill_networks import build_student
 from nerfgan_cli.training.distill_recipe import DistillRecipe, Loss
 from nerfgan_cli.training.distill_task import DistillTask
 from nerfgan_cli.training.distributed import World
@@ -270,6 +271,9 @@ def test_the_student_starts_with_the_super_resolution_of_the_2d_branch(
             build(case, *settings, *frozen)
     else:
         build(case, *frozen)
+        task.teacher.prefer_branch("3d")  # as one that was tuned by its 3D branch does
+        with pytest.raises(UsageError, match="pictures of a 3D branch"):
+            build_student(read(case, *frozen, "model.superresolution=Light64"), task.teacher)
 
 
 def test_the_card_tells_the_branch(lend: Lend) -> None:
@@ -280,7 +284,11 @@ def test_a_run_of_the_3d_phase_brings_its_discriminator(
     case: Path, tiny_recipe: Path, tmp_path: Path
 ) -> None:
     """That of whole pictures, which judges a student's too."""
-    settings = ("kind=mimic3d", "model.generator.volume.plane_axes=fixed", "loss.patches=0.2")
+    settings = (
+        "kind=mimic3d",
+        "model.generator.volume.plane_axes=fixed",
+        "loss.patch_adversarial=0.2",
+    )
     sizes = {"channel_base": 64, "mbstd_group_size": 2}
     critic = [f"model.patch_discriminator.{key}={value}" for key, value in sizes.items()]
     recipe = resolve(load(str(tiny_recipe), [*settings, *critic, "train.kimg=0.004"]))
@@ -322,7 +330,7 @@ def test_each_kind_of_target_has_a_folder(case: Path, lend: Lend, tmp_path: Path
 
     usual = folder()
     assert usual == folder("teacher.branch=2d")
-    assert folder(*STRICT) == folder(*STRICT, "teacher.raw_colours=reduced")
+    assert folder(*STRICT) == folder(*STRICT, "teacher.raw_colours=downsampled")
     others = [
         STRICT,
         (*STRICT, "teacher.raw_colours=coarse"),
@@ -412,9 +420,12 @@ def test_memory_can_be_estimated(case: Path) -> None:
         (("teacher.model={0}/eg3d.safetensors", "teacher.branch=2d"), "has no branches: leave"),
         (("teacher.branch=4d",), r"teacher\.branch cannot be '4d': use one of 2d, 3d, hybrid"),
         (("teacher.patch=24",), r"teacher\.patch is about .*: set teacher\.branch to 3d or hybrid"),
-        (("teacher.branch=2d", "teacher.raw_colours=reduced"), r"teacher\.raw_colours is about"),
-        ((*STRICT, "teacher.raw_colours=fine"), r"use one of coarse, reduced, rendered"),
-        ((*PATCHES, "teacher.raw_colours=reduced"), r"set teacher\.raw_colours to rendered or"),
+        (
+            ("teacher.branch=2d", "teacher.raw_colours=downsampled"),
+            r"teacher\.raw_colours is about",
+        ),
+        ((*STRICT, "teacher.raw_colours=fine"), r"use one of coarse, downsampled, rendered"),
+        ((*PATCHES, "teacher.raw_colours=downsampled"), r"set teacher\.raw_colours to rendered or"),
         ((*STRICT, "teacher.patch=65"), r"a patch of 65² is no part of a picture of 64²"),
         ((*STRICT, "teacher.patch=8"), r"teacher\.patch of 8 is impossible"),
         ((*PATCHES, "loss.reals=teacher"), r"set loss\.reals to data, train\.stage to 1"),
@@ -434,6 +445,7 @@ EXPERIMENT = {
     "-3d-pixels": ("3d", 1, 0, False),  # S3
     "-3d-views": ("3d", 1, 1, False),  # S4
     "-3d-adv": ("3d", 1, 1, True),  # S5
+    "-3d-adv-weak": ("3d", 1, 1, True),
     "-hybrid": ("hybrid", 1, 0, True),  # S6
     "-2d-pixels": ("2d", 1, 0, False),  # the control
     "-3d-patch": ("3d", 1, 0, False),
@@ -455,10 +467,11 @@ def test_recipes_differ_in_what_they_say(name: str) -> None:
     assert isinstance(recipe, DistillRecipe)
     branch, pixels, consistency, is_adversarial = EXPERIMENT[name]
     teacher = replace(base.teacher, model="mimic3d-toyheads", branch=branch)
+    weight = 0.03 if name == "-3d-adv-weak" else base.loss.adversarial
     assert recipe == replace(
         base,
         about=recipe.about,
         teacher=replace(teacher, patch=64 if name == "-3d-patch" else None),
-        loss=replace(base.loss, pixels=pixels, consistency=consistency),
+        loss=replace(base.loss, pixels=pixels, consistency=consistency, adversarial=weight),
         train=replace(base.train, stage=None if is_adversarial else 1),
     )

@@ -94,7 +94,7 @@ def test_distance_from_the_truth_is_that_of_both_views() -> None:
 class Field(torch.nn.Module):
     """In place of a generator: a density that rises along z."""
 
-    branches: tuple[str, ...] = ()
+    finest_branch = None
 
     eg3d_config = EG3DConfig()
 

@@ -103,6 +103,16 @@ def test_a_ball_has_its_radius_volume_and_topology(mesh):
     assert (face_normals(mesh) * outward).sum(axis=1).min() > 0.99
 
 
+def test_a_field_ends_at_its_top(field):
+    """In a wall; below it nothing is another."""
+    found = extract(field._replace(top=0.1).density, 1.0, 64, 0.0)
+    y = found.vertices[:, 1]
+    assert 0.08 < y.max() < 0.1
+    assert (edges(found) == 2).all()
+    distance = np.linalg.norm(found.vertices - CENTER, axis=1)
+    np.testing.assert_allclose(distance[y < 0.08], RADIUS, atol=1e-3)
+
+
 def test_axes_are_the_worlds():
     small = extract(lambda points: ball(points, 0.1, np.array([0.1, 0.2, 0.3])), 1.0, 48, 0.0)
     np.testing.assert_allclose(small.vertices.mean(axis=0), [0.1, 0.2, 0.3], atol=2e-3)

@@ -12,6 +12,7 @@ from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.generators.eg3d_config import PRESETS
+from nerfgan_cli.generators.mimic3d_config import PRESETS as MIMIC3D
 from nerfgan_cli.training.adversarial_recipe import Discriminator
 from nerfgan_cli.training.eg3d_recipe import EG3DRecipe
 from nerfgan_cli.training.kinds import KINDS, resolve
@@ -197,18 +198,21 @@ def test_published_settings() -> None:
     assert (cats.loss.ada_target, cats.loss.ada_interval, cats.loss.ada_kimg) == (0.6, 4, 100)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", [*PUBLISHED, *(f"mimic3d-{name}" for name in MIMIC3D)])
 def test_published_settings_of_all(name: str) -> None:
-    """Options that the release left as they are (eg3d.md 9, 9.7)."""
+    """Options that the releases left as they are (eg3d.md 9, 9.7; mimic3d.md 8, 10)."""
     recipe = read_published(name)
     loss, optim, train = recipe.loss, recipe.optim, recipe.train
     assert (loss.r1_interval, loss.density_interval, loss.density_points) == (16, 4, 1000)
-    assert (loss.density_reg, loss.density_distance) == (0.25, 0.004)
+    assert (loss.density_reg, loss.density_distance) == (
+        (0.25, 0.002) if name.endswith("-3d") else (0.25, 0.004)
+    )
     assert (loss.density_regularizer, loss.style_mixing) == ("l1", 0)
     assert (loss.blur_sigma, loss.first_resolution) == (10, 64)
     assert (optim.generator_lr, optim.discriminator_lr) == (0.0025, 0.002)
     assert (optim.betas, optim.eps, optim.ema_kimg) == ((0, 0.99), 1e-8, None)
-    assert (train.batch, train.batch_gpu, train.snapshot_kimg, train.log_kimg) == (32, 4, 200, 4)
+    assert (train.batch, train.batch_gpu, train.log_kimg) == (32, 4, 4)
+    assert train.snapshot_kimg == (800 if name.startswith("mimic3d") else 200)
     assert recipe.model.discriminator == Discriminator(
         class_name="DualDiscriminator",
         channel_base=32768,

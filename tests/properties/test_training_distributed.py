@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 from training_case import at_call, in_child, newest, read
+from training_mimic3d_case import STRICT
+from training_mimic3d_case import write_case as write_mimic3d_case
 
 from nerfgan_cli.errors import NerfganError, UsageError
 from nerfgan_cli.training import eg3d_task
@@ -87,18 +89,32 @@ def gradients_of_each_phase(task: Task) -> dict[str, Tensor]:
 def test_two_processes_have_the_gradients_of_one(
     tiny_recipe: Path, tmp_path: Path, settings: list[str]
 ) -> None:
-    settings = [*settings, "train.batch=8", "optim.generator_lr=0", "optim.discriminator_lr=0"]
+    assert updates_of_all(tiny_recipe, [*settings, "train.batch=8"], tmp_path) == {
+        *("generator 1", "generator 2", "discriminator 1", "discriminator 2")
+    }
+
+
+def test_two_processes_have_the_gradients_of_one_with_patches(tmp_path: Path) -> None:
+    """Which lie elsewhere in each slice, whoever draws it."""
+    settings = [*STRICT, "train.batch=4", "train.batch_gpu=2"]
+    settings += ["loss.augment=fixed", "loss.augment_p=1"]
+    assert updates_of_all(write_mimic3d_case(tmp_path), settings, tmp_path) == {
+        *("generator 1", "generator 2", "discriminator 1", "discriminator 2"),
+        *("patch_discriminator 1", "patch_discriminator 2"),
+    }
+
+
+def updates_of_all(recipe: Path, settings: list[str], folder: Path) -> set[str]:
+    """Which updates there are in a step, whose gradients are the same of one and two processes."""
+    settings = [*settings, "optim.generator_lr=0", "optim.discriminator_lr=0"]
 
     def work(world: World) -> None:
-        found = gradients_of_each_phase(build_task(read(tiny_recipe, *settings), world))
-        torch.save(found, tmp_path / f"{world.rank} of {world.size}.pt")
+        found = gradients_of_each_phase(build_task(read(recipe, *settings), world))
+        torch.save(found, folder / f"{world.rank} of {world.size}.pt")
 
     assert fork_all(1, work) == [0]
     assert fork_all(2, work) == [0, 0]
-    alone = the_same(tmp_path)
-    assert {name.rpartition(" ")[0] for name in alone} == {
-        *("generator 1", "generator 2", "discriminator 1", "discriminator 2")
-    }
+    return {name.rpartition(" ")[0] for name in the_same(folder)}
 
 
 def the_same(folder: Path) -> dict[str, Tensor]:
