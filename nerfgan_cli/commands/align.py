@@ -45,10 +45,13 @@ def command(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="The folder to write into.")
     ] = None,
     face: Annotated[
-        int | None, typer.Option("--face", min=1, metavar="N", help="Which face; else the largest.")
+        int | None,
+        typer.Option(
+            "--face", min=1, metavar="N", help="Which face, counted from the largest (default 1)."
+        ),
     ] = None,
     list_faces: Annotated[
-        bool, typer.Option("--list", help="Only list the faces, by size; write nothing.")
+        bool, typer.Option("--list", help="Only list the faces, the largest first.")
     ] = False,
     pack: Annotated[
         str,
@@ -59,15 +62,19 @@ def command(
         typer.Option(
             "--network",
             metavar="FILE.onnx",
-            help="Finds 68 landmarks or the pose; may be repeated. Else that of the pack.",
+            help="Finds 68 landmarks or the pose; may be repeated. Default: the pack's.",
         ),
     ] = None,
     by_landmarks: Annotated[
-        bool, typer.Option("--by-landmarks", help="PnP also where a network states the pose.")
+        bool,
+        typer.Option(
+            "--by-landmarks",
+            help="Solve the camera from 68 landmarks even if a network states the pose.",
+        ),
     ] = False,
     mean_shape: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.json", help="68 points in face units; else InsightFace's."),
+        typer.Option(metavar="FILE.json", help="68 points in face units. Default: InsightFace's."),
     ] = None,
     calibration: Annotated[
         Path | None,
@@ -90,10 +97,12 @@ def command(
     ] = None,
     camera: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A camera file, or frontal: nothing is estimated."),
+        typer.Option(
+            metavar="FILE", help="Use this file, or the word frontal, and estimate nothing."
+        ),
     ] = None,
     like: Annotated[
-        Like, typer.Option("--like", help="Whose distance and focal length the camera has.")
+        Like, typer.Option("--like", help="Domain whose distance and focal length the camera has.")
     ] = Like.ffhq,
     border: Annotated[
         Border, typer.Option("--border", help="What stands beyond the edge of the photo.")
@@ -112,11 +121,11 @@ def command(
 
     Writes NAME.png, 512², NAME.json, its camera, and NAME-overlay.png, which shows at a glance
     whether both are right. For cats, cars and anything else, give --camera frontal, with --points
-    or without, and let the inversion find the camera. Given again, it skips what is done.
+    or without, and let the inversion find the camera. Run again, it skips what is done.
 
     Faces are found by a pack of InsightFace, fetched on first use: for non-commercial research
-    only. Networks that are known by their names are tddfa_v2*, face_landmark_68* and fsanet*; a
-    NAME.json beside NAME.onnx describes another.
+    only. Networks that are known by their names are tddfa_v2*, face_landmark_68*, fsanet* and
+    deep3d*; a NAME.json beside NAME.onnx describes another.
     """
     chosen = Tools(
         like.value, border, pack, tuple(networks or ()), by_landmarks, mean_shape, calibration

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from statistics import fmean
 from typing import Annotated, Any
 
 import torch
@@ -19,8 +20,10 @@ from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.evaluation.faces import FACES
 from nerfgan_cli.evaluation.looks import IDENTITY, FaceReader
 from nerfgan_cli.evaluation.metric import Networks
-from nerfgan_cli.evaluation.pack_faces import PackFaces, pack_folder
+from nerfgan_cli.evaluation.pack_faces import PackFaces
 from nerfgan_cli.evaluation.toy_faces import open_toy_faces
+from nerfgan_cli.faces.detector import DEFAULT_PACK
+from nerfgan_cli.faces.packs import find_pack
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.inversion.report import write_report
@@ -36,6 +39,7 @@ FAST = (
     "the preset fast costs likeness: of its own samples light-toyheads reached 38.5 dB with it and "
     "51.3 dB with all steps, from another side 31.2 and 38.4 dB (means of 12 and of 3)."
 )
+TOLD = 4  # photographs of which each is told of
 
 
 @grouped
@@ -51,7 +55,7 @@ def command(
         Part | None,
         typer.Option(
             "--with",
-            help="Which of both inverts, student or teacher; else the model that is given.",
+            help="Invert with the student or with its teacher. Default: with --model.",
         ),
     ] = None,
     teacher: Annotated[
@@ -65,26 +69,28 @@ def command(
         o.BranchName | None,
         typer.Option(
             "--branch",
-            help="Of a Mimic3D: 3d tunes what renders every pixel, 2d what is enlarged; else 2d. "
+            help="Of a Mimic3D: 3d tunes what renders every pixel, 2d what is enlarged (default). "
             "Other commands then draw the subject so.",
         ),
     ] = None,
     depth_samples: Annotated[
         float,
-        typer.Option(min=0.1, max=8, metavar="X", help="Times as many along a ray, of volumes."),
+        typer.Option(
+            min=0.1, max=8, metavar="X", help="Of volumes: so many times the samples along a ray."
+        ),
     ] = 2.0,
     recompute: Annotated[
         bool | None,
         typer.Option(
             "--recompute/--no-recompute",
-            help="Less memory, up to a third more time; else of students of 512² and larger.",
+            help="Less memory, up to a third more time. Default: for students of 512² and larger.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of noise and draws.")] = 0,
     device: o.Device = o.DeviceName.auto,
     json: o.Json = False,
 ) -> None:
-    """Inverts a photograph: finds whose picture it is, then tunes the generator to it (PTI).
+    """Inverts a photograph: finds the latent of its subject, then tunes the generator to it (PTI).
 
     Several photographs of one subject: --photo A --camera A.json --photo B --camera B.json.
     Interrupted, the same command goes on. The folder serves every command as --model, as in
@@ -116,6 +122,8 @@ def command(
     views = [view.to(place) for view in views]
     name = photographs.name
     job = Job(name, generator, own.base, own.provenance, views, distances, settings)
+    if is_of_toyheads(generator):
+        say(TOY)
     result = find_result(job, folder)
     if result is None:
         announce(job, search.is_fast and hold.tuning_steps is None)
@@ -133,7 +141,7 @@ def find_reader(generator: Generator, device: torch.device) -> FaceReader | None
     """What tells people apart, if it is here: nothing is fetched for it."""
     if is_of_toyheads(generator):
         return open_toy_faces(device)
-    if generator.camera_preset != FACES or not pack_folder(None).is_dir():
+    if generator.camera_preset != FACES or find_pack(DEFAULT_PACK) is None:
         return None
     try:
         reader = PackFaces(Networks())
@@ -152,9 +160,7 @@ def announce(job: Job, fast: bool) -> None:
             if job.settings.camera is None
             else "it is searched, from the frontal one and others to its sides"
         )
-        say(f"no camera was given{whose}: {what}")
-    if is_of_toyheads(job.generator):
-        say(TOY)
+        say(f"no camera is known{whose}: {what}")
     if fast:
         say(FAST)
 
@@ -169,26 +175,37 @@ def as_text(result: dict[str, Any], folder: Path) -> str:
             f"{values['perceptual']:.4f} by {network}"
         )
     if "identity" in result:
-        network, cosines = (result["identity"][key] for key in ("network", "tuned"))
-        alike = ("no face found" if one is None else f"{one:.3f}" for one in cosines)
-        lines.append(f"identity, by {network}: {', '.join(alike)} (cosine)")
+        network, alike = (result["identity"][key] for key in ("network", "tuned"))
+        lines.append(f"identity, by {network}: {tell_cosines(alike)} (cosine)")
     if "other_model" in result:
         both = result["other_model"]
         decibels = min(both["psnr_of_projections"])
         lines.append(f"the pivot as {both['model']} draws it: {decibels:.2f} dB to it, untuned")
     side, moved = result["side"], [shift for shift in result["shifts"] if any(shift)]
     if moved:
-        ways = ", ".join(f"({-x * side:+.0f}, {-y * side:+.0f})" for x, y in moved)
-        lines.append(f"with its camera a photograph was moved by {ways} pixels: see target.png")
+        farthest = max(abs(part) for shift in moved for part in shift) * side
+        lines.append(
+            f"{o.counted(len(moved), 'photograph')} moved as the cameras were found, by up to "
+            f"{o.counted(round(farthest), 'pixel')}"
+        )
     place, times = quote(str(folder)), result["settings"]["depth_multiplier"]
     if result["volume"] and times != 1:
         lines.append(f"tuned with {times:g} times the model's depth samples, and drawn so")
-    lines += [TOY] * result["toy"]
     lines += [
         f"wrote {folder} in {result['seconds']:.0f} s; next, for example:",
         f"  nerfgan video --model {place} -o turn.mp4",
     ]
     return "\n".join(lines)
+
+
+def tell_cosines(alike: list[float | None]) -> str:
+    """Of each photograph, or of many of them."""
+    found = [one for one in alike if one is not None]
+    if len(alike) <= TOLD or not found:
+        return ", ".join("no face found" if one is None else f"{one:.3f}" for one in alike)
+    lost = len(alike) - len(found)
+    none = f", no face found in {lost}" if lost else ""
+    return f"{fmean(found):.3f} on average, {min(found):.3f} at least{none}"
 
 
 def say(sentence: str) -> None:

@@ -58,12 +58,15 @@ class Photographs:
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Instead: a folder of crops, frames of a video in the order of their names.",
+            help="In place of PHOTO: a folder of crops, frames of a video in the order of their "
+            "names.",
         ),
     ] = None
     smoothness: Annotated[
         float | None,
-        typer.Option(min=0, metavar="X", help="Of a video: keeps neighbouring frames alike; 1."),
+        typer.Option(
+            min=0, metavar="X", help="Of a video: keeps neighbouring frames alike (default 1)."
+        ),
     ] = None
     cameras: Annotated[
         list[Path] | None,
@@ -79,7 +82,8 @@ class Photographs:
         typer.Option(
             "--mask",
             metavar="FILE",
-            help="A picture of each: white is what counts; or face, as nerfgan align found it.",
+            help="A black and white picture for each photograph, white counts; or the word face: "
+            "where nerfgan align found it.",
         ),
     ] = None
     mirror: Annotated[
@@ -87,7 +91,7 @@ class Photographs:
         typer.Option(
             "--mirror",
             help="The photograph, mirrored, tells of the side that it does not show: for heads "
-            "seen from aside.",
+            "seen from aside. Only in tuning while a camera is searched.",
         ),
     ] = False
 
@@ -128,13 +132,18 @@ class Search:
     """Stage 1."""
 
     preset: Annotated[
-        PresetName, typer.Option(help="fast: 100 and 50 steps instead of 500 and 350.")
+        PresetName,
+        typer.Option(
+            help="fast: 100 and 50 steps instead of 500 and 350, less like the photograph; it says "
+            "how much."
+        ),
     ] = PresetName.full
     steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Of the search for the latent.")
+        int | None, typer.Option(metavar="N", help="Steps of the search for the latent.")
     ] = None
     space: Annotated[
-        Space, typer.Option(help="One code for all layers, or one for each: more alike, less 3D.")
+        Space,
+        typer.Option(help="w: one code for all layers; w+: one for each, more alike, less 3D."),
     ] = Space.w
     layer_penalty: Annotated[
         float, typer.Option(min=0, metavar="X", help="In w+: pulls the layers' codes together.")
@@ -143,14 +152,14 @@ class Search:
         bool,
         typer.Option(
             "--optimise-noise/--no-optimise-noise",
-            help="The noise images too, of generators that have some.",
+            help="Search the noise images too, where the generator has some.",
         ),
     ] = True
     optimise_camera: Annotated[
         bool | None,
         typer.Option(
             "--optimise-camera/--no-optimise-camera",
-            help="All cameras, or none; else those that no file tells.",
+            help="Search all cameras, or none. Default: those that no file tells.",
         ),
     ] = None
 
@@ -177,25 +186,37 @@ class Hold:
     """Stage 2, and what it holds as it was."""
 
     tuning_steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Of the tuning of the generator, at most.")
+        int | None, typer.Option(metavar="N", help="Steps of the generator's tuning, at most.")
     ] = None
     stop: Annotated[
         float | None,
         typer.Option(
             metavar="X",
-            help="Perceptual distance at which tuning ends; LPIPS: 0.06; inf: none at all.",
+            help="Perceptual distance at which tuning ends (default: 0.06 by LPIPS, 0 by a "
+            "discriminator); inf: no tuning at all.",
         ),
     ] = None
     locality: Annotated[
-        float, typer.Option(min=0, metavar="X", help="Holds other people as they were; try 0.1.")
+        float,
+        typer.Option(min=0, metavar="X", help="Keeps other people as before tuning; try 0.1."),
     ] = 0.0
     consistency: Annotated[
         float,
-        typer.Option(min=0, metavar="X", help="Holds the coarse colours of other sides; try 0.1."),
+        typer.Option(
+            min=0,
+            metavar="X",
+            help="Keeps the subject's coarse colours, seen from other sides, as before tuning; try "
+            "0.1.",
+        ),
     ] = 0.0
     shape: Annotated[
         float,
-        typer.Option(min=0, metavar="X", help="Of volumes: holds the depth of other sides."),
+        typer.Option(
+            min=0,
+            metavar="X",
+            help="Of volumes: keeps the subject's depth, seen from other sides, as before tuning; "
+            "try 1 to 10.",
+        ),
     ] = 0.0
 
     def settings(self) -> TuningSettings:

@@ -20,9 +20,17 @@ from nerfgan_cli.commands.drawing import Look, Truncation, choose_people, requir
 from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.commands.parsing import parse_batch, parse_file
 from nerfgan_cli.encoder import even_sides, video_writer
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
-from nerfgan_cli.generators.contract import DrawOptions, Generator
-from nerfgan_cli.generators.drawing import Person, Sitter, Subjects, choose_batch, draw_views
+from nerfgan_cli.generators.contract import DrawOptions, Generator, Rendering
+from nerfgan_cli.generators.drawing import (
+    Person,
+    Sitter,
+    Subjects,
+    choose_batch,
+    draw_views,
+    prepare_subject,
+)
 from nerfgan_cli.media import Picture, enlarge, pictures_of, tile
 
 
@@ -33,6 +41,7 @@ class Panel(NamedTuple):
     cameras: Camera  # of all frames
     options: DrawOptions
     batch: int  # frames that are drawn at once
+    on_view: bool = False  # codes are conditioned on the camera of each frame
 
 
 @grouped
@@ -53,6 +62,14 @@ def command(
             "models that can draw at any.",
         ),
     ] = None,
+    condition_on_view: Annotated[
+        bool,
+        typer.Option(
+            "--condition-on-view",
+            help="A diagnostic: at the right, each seed again with codes that are conditioned on "
+            "the moving camera, which should change nothing and changes who is seen a little.",
+        ),
+    ] = False,
     look: Look,
     noise: o.NoiseMode = o.Noise.const,
     batch: o.Batch = "auto",
@@ -69,6 +86,11 @@ def command(
     """
     file, walk = parse_file(out, ".mp4"), camera_path.choose(PathName.sweep)
     people = choose_people(model, seeds, latent, truncation)
+    if condition_on_view and not all(isinstance(person, Person) for person in people):
+        raise UsageError(
+            "--condition-on-view makes codes of a seed anew for each frame, and a latent is codes: "
+            "give --seeds."
+        )
     size = parse_batch(batch)
     options = look.options(noise)
     with (
@@ -86,7 +108,8 @@ def command(
             take_in(people, source.generator)
             preset = look.preset(source.generator)
             cameras = walk.cameras(preset, frames, preset.frontal(), closed=True)
-            panels.append(Panel(source.generator, cameras, own, size))
+            panel = Panel(source.generator, cameras, own, size)
+            panels += [panel, panel._replace(on_view=True)] if condition_on_view else [panel]
         drawn = draw_frames(panels, people, look.what.value)
         hidden = not sys.stderr.isatty()
         with tqdm(drawn, total=frames, unit="frame", disable=hidden) as bar:
@@ -99,6 +122,7 @@ def command(
             "people": [person.name for person in people],
             "seeds": [person.seed for person in people if isinstance(person, Person)],
             **truncation.notes(),
+            "condition_on_view": condition_on_view,
             "noise": noise.value,
             "fps": fps,
             "width": width,
@@ -154,8 +178,24 @@ def draw_cell(
     what: str,
 ) -> NDArray[np.uint8]:  # [frames, H, W, 3]
     """One cell of the video, for as many frames as are drawn at once."""
-    generator, cameras, options, batch = panel
-    subject = subjects.prepare(generator, person, options)
+    generator, cameras, options, batch, on_view = panel
     views = cameras[start : start + batch]
-    drawn = draw_views(generator, subject, views, options, batch, person.seed, start)
+    if on_view:
+        drawn = draw_conditioned(panel, person, views, start)
+    else:
+        subject = subjects.prepare(generator, person, options)
+        drawn = draw_views(generator, subject, views, options, batch, person.seed, start)
     return np.concatenate([pictures_of(rendering, what) for rendering in drawn])
+
+
+def draw_conditioned(
+    panel: Panel, person: Sitter, views: Camera, start: int
+) -> Iterator[Rendering]:
+    """Somebody else in each frame, if only a little."""
+    assert isinstance(person, Person)
+    generator, _, options, _, _ = panel
+    for number in range(len(views)):
+        view = views[number : number + 1]
+        seen = replace(person, conditioning=view)
+        subject = prepare_subject(generator, seen, options)
+        yield from draw_views(generator, subject, view, options, 1, person.seed, start + number)

@@ -12,6 +12,7 @@ from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.commands.options import counted
 from nerfgan_cli.data.camera_formats.matrices import Reading
 from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.faces.records import is_assumed
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.inversion.photos import View, face_mask, read_mask, read_square, to_target
 
@@ -24,7 +25,10 @@ def open_views(
     masks: Sequence[Path],
     generator: Generator,
 ) -> list[View]:
-    """The photographs with their cameras, the frontal one where no file tells it."""
+    """The photographs with their cameras, the frontal one where no file tells it.
+
+    Nor is a camera known that nerfgan align was told to assume.
+    """
     if len(cameras) not in (0, 1, len(photos)):
         raise UsageError(
             f"{len(cameras)} cameras for {counted(len(photos), 'photograph')}: give --camera "
@@ -43,7 +47,8 @@ def open_views(
         camera = open_camera(file, photo, generator)
         if lens := unlike_lens(camera, PRESETS[generator.camera_preset]):
             typer.echo(f"{file}: {lens}", err=True)
-        views.append(View(target, camera, mask, known=file is not None))
+        known = file is not None and not (file == beside and is_assumed(file))
+        views.append(View(target, camera, mask, known))
     preset = PRESETS[generator.camera_preset]
     if (
         len(cameras) == 1 < len(photos)

@@ -13,7 +13,7 @@ from nerfgan_cli.data.storage import Folder
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.faces.alignment import Aligned, Aligner
 from nerfgan_cli.faces.points import read_points
-from nerfgan_cli.faces.records import files_of, key_of, write_record
+from nerfgan_cli.faces.records import ASSUMED, files_of, key_of, write_record
 from nerfgan_cli.photos import read_photo
 
 FRONTAL = "frontal"
@@ -103,6 +103,8 @@ def make_record(
 ) -> dict[str, Any]:
     """Aligns a photograph and writes its files."""
     aligned = align_photo(aligner, photo, wish)
+    if wish.camera == FRONTAL:
+        aligned = aligned._replace(method=ASSUMED)
     return write_record(out, photo.name, photo.path, key_of(photo.path, settings), aligned)
 
 

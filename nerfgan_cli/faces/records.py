@@ -17,6 +17,8 @@ from nerfgan_cli.faces.shapes import Points
 from nerfgan_cli.files import replacing
 from nerfgan_cli.media import write_png
 
+ASSUMED = "assumption, until nerfgan invert finds the camera"  # a method
+
 
 def picture_of(folder: Path, name: str) -> Path:
     return folder / f"{name}.png"
@@ -66,6 +68,12 @@ def write_record(
     with replacing(record_of(folder, name)) as unfinished:
         unfinished.write_text(json.dumps(record, indent=1) + "\n")
     return record
+
+
+def is_assumed(record: Path) -> bool:
+    """Whether an inversion has to find its camera first."""
+    content = json.loads(record.read_text("utf-8"))
+    return isinstance(content, dict) and content.get("method") == ASSUMED
 
 
 def describe(aligned: Aligned) -> dict[str, Any]:

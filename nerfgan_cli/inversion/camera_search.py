@@ -5,7 +5,8 @@ with whatever the estimate's aim was off. The radius changes its distance. The s
 picture, not the camera: a crop that was cut too far to one side.
 
 A camera that nobody told may be anywhere in the domain: its angles are as far from the frontal
-one's as those of the domain usually are, and its search begins at the best of several yaws.
+one's as those of the domain usually are, and its search begins at the best of several yaws
+(`first_cameras`).
 """
 
 from collections.abc import Sequence

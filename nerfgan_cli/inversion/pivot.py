@@ -26,7 +26,6 @@ from nerfgan_cli.inversion.statistics import Statistics
 from nerfgan_cli.losses.perceptual import Perceptual
 from nerfgan_cli.training.randomness import keyed
 
-TRIAL = 0.02  # share of the steps that each yaw gets at which an unknown camera may begin
 COMPARED = 256  # side at which pictures are compared; larger ones are reduced by area
 
 
@@ -92,8 +91,6 @@ class PivotSearch(Stage):
         return {name: tensor.detach() for name, tensor in found.items()}
 
     def step(self, index: int) -> Terms:
-        if index == 0:
-            self.choose_sides()
         rates = self._set_rates(index)
         self.optimizer.zero_grad(set_to_none=True)
         terms = {"perceptual": torch.zeros([], device=self.device)}
@@ -142,7 +139,7 @@ class PivotSearch(Stage):
     def shifts(self) -> Tensor:  # [V, 2], as of `CameraSearch`
         """Of the photographs, in whole pixels, so that they stay as sharp as they are."""
         if self.search is None:
-            return torch.zeros(len(self.views), 2, device=self.device)
+            return torch.zeros(self.photos, 2, device=self.device)
         side = self.views[0].target.shape[-1]
         return (self.search.shifts * side).round() / side
 
@@ -150,28 +147,6 @@ class PivotSearch(Stage):
         """What moves the camera of a photograph, if anything does."""
         search = self.search
         return None if search is None or not search.moving[number] else search
-
-    def choose_sides(self) -> None:
-        """Begins each search for an unknown camera at the yaw that promises most."""
-        for number, view in enumerate(self.views):
-            search = self.search_of(number)
-            if search is None or view.known:
-                continue
-            found = {yaw: self.try_yaw(search, number, yaw) for yaw in search.starts}
-            with torch.no_grad():
-                search.offsets[number, 0] = min(found, key=found.__getitem__)
-
-    def try_yaw(self, search: CameraSearch, number: int, yaw: float) -> float:
-        """How near the photograph a few steps of the latent come, from there."""
-        with torch.no_grad():
-            search.offsets[number, 0] = yaw
-        ws = self.ws.detach().clone().requires_grad_()
-        optimizer = torch.optim.Adam([ws], lr=schedules.RATE)
-        for _ in range(max(1, round(TRIAL * self.steps))):
-            ws.grad = torch.autograd.grad(self.compare(self.prepare(ws), number), ws)[0]
-            optimizer.step()
-        with torch.no_grad():
-            return float(self.compare(self.prepare(ws), number) + search.prior()[number])
 
     def noisy(self, index: int, number: int = 0) -> Subject:
         """Who is drawn of a photograph in a step: one near the codes so far."""

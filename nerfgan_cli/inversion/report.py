@@ -191,7 +191,7 @@ def agreement(
     options: DrawOptions,
 ) -> list[float]:
     """PSNR between what both models draw of the pivot, neither of them tuned."""
-    drawn = draw(other, fit_latent(pivot, other), views, options)
+    drawn = draw(other, codes_of_frames(pivot, other), views, options)
     pairs = zip(shown(drawn), shown(projected), strict=True)
     return [round(float(psnr(a[None], b[None])[0]), 2) for a, b in pairs]
 

@@ -1,6 +1,6 @@
 """The walk of an inversion, in a folder from which it goes on when it was interrupted.
 
-    photographs, cameras → pivot → tuned generator → pictures, video, result.json
+    photographs, cameras → unknown cameras' yaws → pivot → tuned generator → pictures, result.json
 
 The folder's `unfinished.state` says where it stands; it goes when everything else is written.
 """
@@ -31,6 +31,7 @@ from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.inversion import noise
 from nerfgan_cli.inversion.distances import Distances
 from nerfgan_cli.inversion.extras import FRAMES, codes_of_frames
+from nerfgan_cli.inversion.first_cameras import FirstCameras
 from nerfgan_cli.inversion.photos import View
 from nerfgan_cli.inversion.pivot import PivotSearch
 from nerfgan_cli.inversion.settings import Settings
@@ -50,6 +51,7 @@ from nerfgan_cli.training.signals import Signals, noted_signals
 LOG, CAMERA = "progress.jsonl", "camera.json"
 SAVE_SECONDS = 60.0  # between states that are written
 LOG_STEPS = 10  # between records
+STAGES = (FirstCameras.name, PivotSearch.name, Tuning.name)
 LARGEST_LOSS = 1e6
 RECOMPUTED = 512  # side of a student's pictures from which on memory counts more than time
 BEGUN_WITH = {  # what must be the same when an inversion goes on
@@ -125,13 +127,18 @@ def find_result(job: Job, folder: Path) -> dict[str, Any] | None:
 
 
 def invert(job: Job, folder: Path, say: Callable[[str], None]) -> Inversion | None:
-    """Both stages, from where the folder stands; None: a signal stopped it, after saving."""
+    """All stages, from where the folder stands; None: a signal stopped it, after saving."""
     _refuse_strangers(folder)
+    own = not folder.exists()
     make_folder(folder)
     for leftover in folder.glob(".*.tmp"):  # what a killed process was writing
         shutil.rmtree(leftover, ignore_errors=True)
-    with noted_signals() as signals:
-        return Run(job, folder, signals, say).finish()
+    try:
+        with noted_signals() as signals:
+            return Run(job, folder, signals, say).finish()
+    finally:
+        if own and not (folder / UNFINISHED).is_file():  # an error, with nothing to go on from
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Run:
@@ -146,7 +153,7 @@ class Run:
         if self.file.is_file():
             self.progress, self.tensors = read_state(self.file)
             _refuse_other(folder, self.progress.key, job.key())
-            stage = ("pivot", "tuning")[self.progress.stage]
+            stage = STAGES[self.progress.stage]
             say(f"continuing from step {self.progress.step} of the {stage}")
         _truncate(folder / LOG, self.progress.stage, self.progress.step)
         self.begun = self.saved = time.perf_counter()
@@ -156,7 +163,7 @@ class Run:
         job, generator = self.job, deepcopy(self.job.generator)
         statistics = measure_codes(generator)
         search = PivotSearch(generator, job.views, job.distances.pivot, statistics, job.settings)
-        if not self.through(search):
+        if not (self.through(FirstCameras(search)) and self.through(search)):
             return None
         pivot, views = self.take_pivot(search, statistics)
         stop = job.settings.tuning.stop
@@ -183,9 +190,10 @@ class Run:
             extras[f"{noise.PREFIX}{name}"] = image
         if search.offset is not None:
             extras[OFFSET] = (search.offset * search.offset_scale).detach()
-        if search.moves is not None:
-            extras[FRAMES] = search.moves.detach()
         ws, space = search.ws.detach(), space_checksum(search.generator)
+        if search.moves is not None:  # so that ws is what the frames have in common
+            common = search.moves.detach().mean(dim=0, keepdim=True)
+            ws, extras[FRAMES] = ws + common, search.moves.detach() - common
         views = search.found_views()
         pivot = Latent(ws, self.job.name, space, extras)
         write_latent(self.folder / PIVOT, pivot)
@@ -196,6 +204,8 @@ class Run:
         """All steps of a stage that are left; False: a signal came, and the state is saved."""
         number = len(self.stages)
         self.stages.append(stage)
+        if not stage.steps:
+            return True
         if self.progress.stage > number:
             restore(stage, self.tensors)
             return True
@@ -278,7 +288,7 @@ def _truncate(file: Path, stage: int, step: int) -> None:
             record = json.loads(line)
         except ValueError:
             break
-        if (["pivot", "tuning"].index(record["stage"]), record["step"]) < (stage, step):
+        if (STAGES.index(record["stage"]), record["step"]) < (stage, step):
             kept.append(line)
     with replacing(file) as unfinished:
         unfinished.write_text("".join(kept), "utf-8")

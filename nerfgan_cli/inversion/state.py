@@ -11,7 +11,7 @@ from nerfgan_cli.checkpoints import sealed
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.inversion.stage import Stage
 
-KEY = "nerfgan-inversion"
+KEY = "nerfgan-inversion-2"
 OPTIMIZER = "optimizer"
 
 

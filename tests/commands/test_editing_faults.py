@@ -108,7 +108,8 @@ def test_an_edit_without_direction(nerfgan):
         ("ganspace", ("-o", "a.png"), 2, [".json"]),
         ("sefa", ("--layers", "13-20"), 2, ["layers 0 to 13"]),
         ("regress", (), 2, ["give one of --values, --measure and --trait"]),
-        ("regress", ("--measure", "age"), 2, ["no measure 'age'", "brightness"]),
+        ("regress", ("--measure", "age"), 2, ["no measure 'age'", "brightness", "smile"]),
+        ("regress", ("--measure", "smile", "--region", "0,0,1,0.5"), 2, ["leave out --region"]),
         ("regress", ("--measure", "red", "--region", "0,0,2,1"), 2, ["no region"]),
         ("regress", ("--trait", "smile"), 2, ["not taught ToyHeads"]),
         ("regress", ("--trait", "smile", "--region", "0,0,1,0.5"), 2, ["of a --measure"]),
@@ -119,6 +120,12 @@ def test_an_edit_without_direction(nerfgan):
 )
 def test_directions_that_cannot_be_found(nerfgan, student, verb, arguments, code, words):
     nerfgan("directions", verb, "--model", student, *arguments).refused(code, *words)
+
+
+def test_landmarks_are_of_faces(nerfgan):
+    """Not of ToyHeads, which are known better."""
+    smile = ("directions", "regress", "--measure", "smile", "--num", 10)
+    nerfgan(*smile).refused(2, "--trait smile")
 
 
 def test_a_direction_to_keep_has_to_fit(nerfgan, student, tmp_path):

@@ -280,6 +280,7 @@ def test_frames_of_a_video(invert, nerfgan, photo, models, tmp_path) -> None:
     moves = read_latent(folder).tensors["frames"]
     assert moves.shape[0] == len(angles)
     assert moves.abs().amax(dim=(1, 2)).min() > 0
+    assert moves.mean(dim=0).abs().max() < 1e-6, "the pivot is what frames have in common"
     assert not (folder / "tuned.png").exists()
     facts = next(imageio_ffmpeg.read_frames(str(folder / "frames.mp4")))
     assert facts["size"] == (4 * 64, 64)

@@ -13,7 +13,7 @@ from PIL import Image
 from nerfgan_cli.camera_files import write_cameras
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.zoo import STUDENT, find_model
-from nerfgan_cli.commands.invert import announce, find_reader
+from nerfgan_cli.commands.invert import announce, find_reader, tell_cosines
 from nerfgan_cli.commands.views import FACE, open_views
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.looks import Looks
@@ -67,6 +67,16 @@ def test_cameras_are_those_of_their_photographs(photos, generator, tmp_path) -> 
         open_views(photos, [both], [], generator)
 
 
+def test_what_align_was_told_to_assume_is_searched(nerfgan, generator, tmp_path) -> None:
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "cat.png")
+    write_cameras([(None, SIDEWAYS)], tmp_path / "seen.json")
+    for camera, known in (("frontal", False), (tmp_path / "seen.json", True)):
+        align = ("align", tmp_path / "cat.png", "-o", tmp_path / "out", "--camera", camera)
+        assert nerfgan(*align).code == 0
+        (view,) = open_views([tmp_path / "out" / "cat.png"], [], [], generator)
+        assert view.known is known
+
+
 def test_a_lens_of_another_domain_is_pointed_out(photos, generator, capsys) -> None:
     write_cameras([(None, SIDEWAYS)], photos[0].with_suffix(".json"))
     open_views(photos, [], [], generator)
@@ -101,14 +111,26 @@ def test_masks_are_pictures_or_the_face(photos, generator, tmp_path) -> None:
         open_views(photos, [], [FACE], generator)
 
 
-def test_a_toy_is_called_one(models, capsys) -> None:
-    toy = make_job(find_model(STUDENT), quick())
-    announce(toy, fast=True)
-    said = capsys.readouterr().err
-    assert "toy" in said
-    assert "dB" in said
-    announce(make_job(models.student, quick()), fast=False)
-    assert capsys.readouterr().err == ""
+def test_a_toy_is_called_one(models, nerfgan, monkeypatch, tmp_path) -> None:
+    """Once, before it begins; so is the cost of little time."""
+    monkeypatch.setattr("nerfgan_cli.commands.invert.invert", lambda *job: None)
+    Image.new("RGB", (128, 128)).save(tmp_path / "photo.png")
+    fast = ("invert", tmp_path / "photo.png", "--preset", "fast", "-o", tmp_path / "out")
+    said = nerfgan(*fast).err
+    assert said.count("is a toy") == 1
+    assert "costs likeness" in said
+    other = ("--model", models.student, "--discriminator", models.critic, "--steps", 1)
+    said = nerfgan(*fast, *other).err
+    assert "toy" not in said
+    assert "costs" not in said
+
+
+def test_of_many_photographs_not_each_is_told_of() -> None:
+    assert tell_cosines([1.0, None]) == "1.000, no face found"
+    assert tell_cosines([None] * 9).count("no face found") == 9
+    assert tell_cosines([0.9, None, 0.5, 0.7, None]) == (
+        "0.700 on average, 0.500 at least, no face found in 2"
+    )
 
 
 def test_what_becomes_of_unknown_cameras_is_said(models, capsys) -> None:
@@ -116,7 +138,7 @@ def test_what_becomes_of_unknown_cameras_is_said(models, capsys) -> None:
     lost = told.views[0]._replace(known=False)
     announce(replace(told, views=[lost]), fast=False)
     said = capsys.readouterr().err
-    assert "no camera was given: the frontal one is taken and stays" in said
+    assert "no camera is known: the frontal one is taken and stays" in said
     searched = quick(camera=CameraSettings(known=False))
     announce(replace(told, views=[told.views[0], lost], settings=searched), fast=False)
     said = capsys.readouterr().err
@@ -140,7 +162,9 @@ def test_identity_is_a_cosine_where_faces_are_found() -> None:
 
 def test_who_tells_people_apart(models, monkeypatch, tmp_path) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.setattr("nerfgan_cli.commands.invert.pack_folder", lambda pack: tmp_path / "none")
+    monkeypatch.setattr("nerfgan_cli.faces.packs.PLACE", tmp_path)
+    (tmp_path / "models" / "buffalo_l").mkdir(parents=True)  # empty: a pack that was not fetched
+    monkeypatch.setattr("nerfgan_cli.checkpoints.published.urlopen", None)
     assert find_reader(load(models.student), cpu) is None, "nothing is fetched"
     toy = find_reader(load(find_model(STUDENT)), cpu)
     own = to_pixels(sample(load(find_model(STUDENT))))[0]

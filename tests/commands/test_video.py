@@ -21,6 +21,7 @@ from nerfgan_cli.nn.superresolution import SuperResolution
 
 SMALL = ("--resolution", "8", "--precision", "fp32")
 SIDE = 128  # of the small models' pictures
+HALVES = slice(0, SIDE), slice(-SIDE, None)  # of a frame with two cells
 
 
 @pytest.fixture
@@ -53,6 +54,23 @@ def test_a_video_of_a_seed(film, nerfgan, teacher, tmp_path):
     nerfgan("image", "--model", teacher, *SMALL, "--seed", 7, "--yaw", 30, "-o", still)
     error = np.abs(np.asarray(Image.open(still)).astype(int) - frames[2])
     assert error.mean() < 6, "the third frame is not the person from 30 degrees"
+
+
+def test_codes_that_follow_the_camera_are_shown_beside(film, nerfgan, teacher, tmp_path):
+    """From the front both are the same person; elsewhere the right one is somebody else."""
+    angles = ("--frames", 4, "--yaw-range", 30)
+    _, frames, notes = film("--seed", 7, *angles, "--condition-on-view", "--truncation", 1)
+    _, alone, _ = film("--seed", 7, *angles, "--truncation", 1)
+    assert notes["condition_on_view"]
+    left, right = (np.stack(frames).astype(int)[:, :SIDE, part] for part in HALVES)
+    assert np.abs(left - np.stack(alone)).mean() < 3, "the person that always is drawn"
+    apart = np.abs(left - right).mean(axis=(1, 2, 3))
+    assert max(apart[0], apart[2]) < 0.5 * min(apart[1], apart[3])
+    out = tmp_path / "b.mp4"
+    latent = ("--latent", tmp_path / "a.npy", "--condition-on-view")
+    np.save(latent[1], np.zeros((1, 512), np.float32))
+    nerfgan("video", "--model", teacher, *latent, "-o", out).refused(2, "give --seeds")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,7 @@ def test_an_inversion_that_diverges(models: Models, tmp_path: Path) -> None:
     job.views[0].target.fill_(float("nan"))
     with pytest.raises(DivergedError, match="step 0 of the pivot"):
         run.invert(job, tmp_path / "x", print)
+    assert not (tmp_path / "x").exists()
 
 
 # Photographs.

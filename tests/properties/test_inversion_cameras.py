@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import pi
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +14,16 @@ from nerfgan_cli.checkpoints.zoo import STUDENT, find_model
 from nerfgan_cli.inversion import schedules
 from nerfgan_cli.inversion.camera_search import CameraSearch, shift_picture
 from nerfgan_cli.inversion.distances import open_distances
+from nerfgan_cli.inversion.first_cameras import FirstCameras
 from nerfgan_cli.inversion.pivot import PivotSearch
-from nerfgan_cli.inversion.settings import CameraSettings, PivotSettings, Settings
+from nerfgan_cli.inversion.settings import CameraSettings, FrameSettings, PivotSettings, Settings
+from nerfgan_cli.inversion.state import (
+    Progress,
+    read_state,
+    restore,
+    restore_optimizer,
+    save_state,
+)
 from nerfgan_cli.inversion.statistics import measure_codes
 
 
@@ -135,27 +144,72 @@ def test_cameras_that_are_told_stay(models: Models, known: bool) -> None:
     assert not second.known
 
 
-def test_a_search_that_goes_on_does_not_begin_anew(models: Models) -> None:
-    generator = load(models.student)
-    view = view_of(generator)._replace(known=False, camera=PRESETS["ffhq"].frontal())
-    settings = Settings(PivotSettings(4), camera=CameraSettings(start=0.5))
-    stage = search(generator, settings, [view])
-    stage.step(1)
-    assert stage.search.offsets.abs().max() == 0
+def lost_frames(models: Models, count: int) -> PivotSearch:
+    generator, preset = load(models.student), PRESETS["ffhq"]
+    yaws = torch.linspace(-0.3, 0.3, count).tolist()
+    views = [
+        view_of(generator, preset.at(yaw))._replace(known=False, camera=preset.frontal())
+        for yaw in yaws
+    ]
+    settings = Settings(PivotSettings(100), camera=CameraSettings(), frames=FrameSettings())
+    return search(generator, replace(settings, depth_multiplier=1.0), views)
 
 
-@pytest.mark.parametrize(("seed", "yaw"), [(5, 0.3), (6, -0.3)])
-def test_a_search_begins_on_the_right_side(seed: int, yaw: float) -> None:
-    """Of a sample of the bundled student, with all defaults."""
-    generator = load(find_model(STUDENT))
-    lost = view_of(generator, PRESETS["ffhq"].at(yaw), seed)
-    lost = lost._replace(camera=PRESETS["ffhq"].frontal(), known=False)
+def test_unknown_cameras_of_a_video_take_a_few_draws_each(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps from each of five yaws and a look at each, then a look for each other frame."""
+    stage, draws = lost_frames(models, 9), []
+    draw = stage.generator.draw
+    monkeypatch.setattr(stage.generator, "draw", lambda *given: draws.append(1) or draw(*given))
+    begin = FirstCameras(stage)
+    counts = []
+    for index in range(begin.steps):
+        begin.step(index)
+        counts.append(len(draws))
+    assert len(draws) == 5 * (2 + 1) + 8 * 5
+    assert counts[0] == 1, "a signal waits for a step, which is no more than this"
+    assert stage.search is not None
+    assert set(stage.search.offsets[:, 0].tolist()) <= set(torch.tensor(begin.yaws).tolist())
+
+
+def test_trials_go_on_where_they_were_interrupted(models: Models, tmp_path: Path) -> None:
+    whole = FirstCameras(lost_frames(models, 3))
+    run(whole)
+    for stop in (3, 11):  # within a yaw, and among the other frames
+        first, second = (FirstCameras(lost_frames(models, 3)) for _ in range(2))
+        for index in range(stop):
+            first.step(index)
+        save_state(tmp_path / "state", Progress({}, step=stop), [first])
+        _, tensors = read_state(tmp_path / "state")
+        restore(second, tensors)
+        restore_optimizer(second, tensors)
+        for index in range(stop, whole.steps):
+            second.step(index)
+        for key, tensor in whole.tensors().items():
+            assert torch.equal(tensor, second.tensors()[key]), key
+
+
+def test_cameras_that_stay_are_not_tried(models: Models) -> None:
+    view = view_of(load(models.student))
+    for known, camera in ((True, CameraSettings()), (False, None)):
+        settings = Settings(PivotSettings(4), camera=camera)
+        stage = search(load(models.student), settings, [view._replace(known=known)])
+        assert FirstCameras(stage).steps == 0
+
+
+def test_a_search_begins_on_the_right_sides() -> None:
+    """Of a turning sample of the bundled student, with all defaults."""
+    generator, preset, yaws = load(find_model(STUDENT)), PRESETS["ffhq"], (0.3, 0.0, -0.3)
+    views = [view_of(generator, preset.at(yaw), seed=6) for yaw in yaws]
+    lost = [view._replace(camera=preset.frontal(), known=False) for view in views]
     distance = open_distances(generator, "auto", None, None, torch.device("cpu")).pivot
     settings = Settings(PivotSettings(50), camera=CameraSettings())
-    stage = PivotSearch(generator, [lost], distance, measure_codes(generator), settings)
-    stage.choose_sides()
-    begun = stage.search.offsets[0, 0].item()
-    assert 0.7 < begun / yaw < 1.6
+    stage = PivotSearch(generator, lost, distance, measure_codes(generator), settings)
+    run(FirstCameras(stage))
+    assert stage.search is not None
+    for begun, yaw in zip(stage.search.offsets[:, 0].tolist(), yaws, strict=True):
+        assert abs(begun - yaw) < 0.2
 
 
 def test_a_photograph_tells_more_than_the_prior() -> None:

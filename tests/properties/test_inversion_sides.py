@@ -9,6 +9,7 @@ from inversion_case import PIXELS, SIDEWAYS, Models, codes_of, load, quick, run,
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.inversion.extras import codes_of_frames
 from nerfgan_cli.inversion.mirror import confidence, mirrored
+from nerfgan_cli.inversion.report import agreement, draw
 from nerfgan_cli.inversion.settings import CameraSettings, FrameSettings, Settings
 from nerfgan_cli.inversion.stage import chosen_views
 from nerfgan_cli.inversion.tuning import Tuning
@@ -124,10 +125,13 @@ def test_a_step_sees_some_frames_and_in_time_all() -> None:
 def test_each_frame_is_tuned_with_its_own_codes(models: Models, name: str) -> None:
     generator = load(getattr(models, name))
     ws, moves = codes_of(generator)[:, :1], torch.randn(3, 1, generator.w_dim)
-    codes = codes_of_frames(Latent(ws, "x", tensors={"frames": moves}), generator)
+    pivot = Latent(ws, "x", tensors={"frames": moves})
+    codes = codes_of_frames(pivot, generator)
     torch.testing.assert_close(codes, (ws + moves).expand(-1, generator.num_ws, -1))
     views = [view_of(generator, SIDEWAYS)] * 3
     stage = Tuning(generator, codes, views, lambda a, b: (a - b).square().mean(), quick(), 0.0)
     own = generator.synthesis(codes[1:2], SIDEWAYS, stage.options).image
     expected = (own - views[1].target).square().mean()
     torch.testing.assert_close(stage.compare(1)[0], expected)
+    drawn = draw(generator, codes, views, stage.options)
+    assert min(agreement(generator, pivot, drawn, views, stage.options)) > 60, "not by frames"

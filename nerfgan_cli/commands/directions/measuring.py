@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
+import torch
 import typer
 from torch import Tensor
 from tqdm import tqdm
 
+from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.commands.directions.finding import Ground
 from nerfgan_cli.commands.parsing import parse_region
+from nerfgan_cli.editing.face_measures import FACE_MEASURES, measure_faces
 from nerfgan_cli.editing.measures import (
     MEASURES,
     Array,
@@ -20,7 +23,12 @@ from nerfgan_cli.editing.measures import (
     trait_values,
 )
 from nerfgan_cli.errors import UsageError
+from nerfgan_cli.evaluation.faces import FACES
+from nerfgan_cli.evaluation.looks import LANDMARKS, FaceReader
+from nerfgan_cli.evaluation.metric import Networks
+from nerfgan_cli.evaluation.pack_faces import PackFaces
 from nerfgan_cli.generators.codes import codes_of_seeds
+from nerfgan_cli.generators.contract import Generator
 
 Values = Annotated[
     Path | None,
@@ -28,12 +36,18 @@ Values = Annotated[
 ]
 Measure = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help=f"Measured on pictures: {', '.join(MEASURES)}."),
+    typer.Option(
+        metavar="NAME",
+        help=f"Measured on pictures: {', '.join(MEASURES)}; on faces by landmarks: "
+        f"{', '.join(FACE_MEASURES)}. Nothing here measures hair, glasses or age: give --values, "
+        "or, for dark hair, the brightness of the --region where it is.",
+    ),
 ]
 Part = Annotated[
     str,
     typer.Option(
-        metavar="L,T,R,B", help="Where it is measured: left, top, right, bottom in shares."
+        metavar="L,T,R,B",
+        help="Where colours are measured: left, top, right, bottom in shares of the picture.",
     ),
 ]
 WHOLE = "0,0,1,1"
@@ -88,10 +102,37 @@ def measure(
         raise UsageError(f"{table} has no rows: give one for each seed.")
     codes = codes_of_seeds(generator, seeds)
     if what is not None:
-        if what not in MEASURES:
-            raise UsageError(f"there is no measure {what!r}: use one of {', '.join(MEASURES)}.")
-        drawn = measure_pictures(generator, codes, what, region)
-        hidden = not sys.stderr.isatty()
-        name = what
-        values = np.array(list(tqdm(drawn, total=len(seeds), unit="view", disable=hidden)))
+        name, values = what, draw_values(generator, codes, what, region)
+        seen = np.isfinite(values)
+        if not seen.all():
+            typer.echo(f"no face is found in {(~seen).sum()} pictures: left out", err=True)
+        codes, values = codes[torch.from_numpy(seen).to(codes.device)], values[seen]
     return Measured(name, codes.cpu(), values)
+
+
+def draw_values(generator: Generator, codes: Tensor, what: str, region: Region) -> Array:  # [N]
+    """Of their pictures; NaN where there is none."""
+    if what in MEASURES:
+        drawn = measure_pictures(generator, codes, what, region)
+    elif what not in FACE_MEASURES:
+        names = ", ".join([*MEASURES, *FACE_MEASURES])
+        raise UsageError(f"there is no measure {what!r}: use one of {names}.")
+    elif region != Region(0, 0, 1, 1):
+        raise UsageError(f"landmarks tell {what}, wherever they are: leave out --region.")
+    else:
+        drawn = measure_faces(generator, codes, what, open_reader(generator))
+    hidden = not sys.stderr.isatty()
+    return np.array(list(tqdm(drawn, total=len(codes), unit="view", disable=hidden)))
+
+
+def open_reader(generator: Generator) -> FaceReader:
+    """Who finds landmarks; the pack is fetched on first use."""
+    if is_of_toyheads(generator):
+        raise UsageError(
+            "of ToyHeads nobody finds landmarks exactly enough: use --trait, as --trait smile."
+        )
+    if generator.camera_preset != FACES:
+        raise UsageError(
+            "nobody finds landmarks of cats and cars: measure colours, or give --values."
+        )
+    return PackFaces(Networks()).only(LANDMARKS)
