@@ -15,13 +15,20 @@ Of a Mimic3D both branches are measured, and three things more. `image`, `raw`, 
 and `features` compare with its 2D branch, `views` follows the depth of its 3D branch.
 
     strict      PSNR to the pictures of the 3D branch, of the subjects and cameras of `image`
+    likeness    perceptual distance to these pictures, as `features`
     scene       psnr_mv_fast: how well one scene explains thirty views (`reconstruction/fit.py`)
-    gain        by how much better than a still picture does
+    structure   ssim_mv_fast, the same as structural similarity
+    gain        by how much better than a still picture it does, dB
+    memory      for the network and one picture, in a process of its own (`bench/probe.py`)
 
 Decibels of 100 say that pictures are equal. The discriminator is a judge in its own cause where
 a student was trained with it: what only `frechet` shows is to be looked at.
 """
 
+from collections import defaultdict
+from itertools import zip_longest
+from math import nan
+from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter
 from typing import NamedTuple
@@ -32,8 +39,12 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.data import DataLoader, Subset
 
+from nerfgan_cli.bench.memory import MB, is_told
+from nerfgan_cli.bench.probe import Case, Probe
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.checkpoints.checksum import weights_checksum
+from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.evaluation.consistency import SIDE, make_scene
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
@@ -59,6 +70,26 @@ BATCH = 16
 SCENES = 3  # of a generator, where scenes are made
 
 Numbers = dict[str, float]
+Rows = dict[str, Numbers]  # by the way that a model draws; "" where there is only one
+COLUMNS = {  # titles and digits
+    "image": ("image, dB", 2),
+    "raw": ("raw, dB", 2),
+    "far": ("±40°, dB", 2),
+    "truncated": ("ψ 0.7, dB", 2),
+    "views": ("views, dB", 2),
+    "features": ("features", 4),
+    "frechet": ("Fréchet", 2),
+    "ms": ("ms", 1),
+}
+STRICT_COLUMNS = {
+    "strict": ("3D, dB", 2),
+    "likeness": ("3D, features", 4),
+    "scene": ("scene, dB", 2),
+    "structure": ("scene, SSIM", 4),
+    "gain": ("gain, dB", 2),
+    "memory": ("MB", 0),
+}
+AXES = {"frechet": "Frechet distance to real pictures", "scene": "psnr_mv_fast, dB"}  # of the chart
 
 
 class Portraits(NamedTuple):
@@ -71,11 +102,14 @@ class Portraits(NamedTuple):
 
 
 class Judge:
-    """Measures generators by the same pictures of one teacher."""
+    """Measures students by the same pictures of one teacher."""
 
     def __init__(self, recipe: DistillRecipe, device: torch.device) -> None:
-        self.teacher = open_teacher(recipe.teacher, device).network
-        self.checksum = weights_checksum(self.teacher)
+        asked = recipe.teacher
+        self.source = find_model(asked.model)
+        self.learned = f"from {asked.cache_targets} targets of {Path(asked.model).name}"
+        self.teacher = open_teacher(asked, device).network
+        self.facts = {"teacher": weights_checksum(self.teacher)}
         self.critic = open_discriminator(recipe.teacher, self.teacher).to(device)
         self.distance = DiscriminatorDistance(self.critic)
         self.real, cameras = self._look_at(open_data(recipe.data, self.teacher.img_resolution))
@@ -86,6 +120,8 @@ class Judge:
         self.strict = self.branches.get(BRANCH_3D)
         self.usual = portray(self.teacher, cameras, cameras)
         self.strictly: list[Portraits] = []
+        self.columns = COLUMNS | (STRICT_COLUMNS if self.strict else {})
+        self.axes = AXES if self.strict else {}
         if self.strict is not None:
             self.strictly = portray(self.teacher, cameras, cameras, options=self.strict)
         self.far = portray(self.teacher, sides, front.expand(FEW))
@@ -94,39 +130,56 @@ class Judge:
         depth = self.strict or DEFAULT_OPTIONS
         self.both_sides = list(see_both_sides(self.teacher, range(FEW), options=depth))
 
-    def teachers(self) -> dict[str, Numbers]:
+    def references(self) -> Rows:
         """What is measured of the teacher, or of each of its branches."""
         if not self.branches:
             return {"teacher": self.measure(self.teacher)}
         return {
-            f"teacher, {name}": self.measure(self.teacher, options)
+            f"teacher, {name}": self.measure(self.teacher, options) | self.memory(self.source, name)
             for name, options in self.branches.items()
         }
 
+    def rows(self, model: Path) -> Rows:
+        """What is measured of a student."""
+        generator = load_model(model, next(self.teacher.parameters()).device)
+        return {"": self.measure(generator) | self.memory(model)}
+
+    def memory(self, model: Path, branch: str | None = None) -> Numbers:
+        """NaN where the system does not tell."""
+        if self.strict is None:
+            return {}
+        device = next(self.teacher.parameters()).device
+        if not is_told(device):
+            return {"memory": nan}
+        case = Case(str(model), "", "fp32", device.type, torch.get_num_threads(), branch=branch)
+        with Probe(case) as probe:
+            taken = probe.measure(1)
+        return {"memory": nan if taken is None else taken.own / MB}
+
     @torch.inference_mode()
     def measure(self, generator: Generator, options: DrawOptions = DEFAULT_OPTIONS) -> Numbers:
-        image, raw, distances, features = [], [], [], []
-        for portraits in self.usual:
+        """All but the memory."""
+        found: dict[str, list[np.ndarray]] = defaultdict(list)
+        for portraits, strict in zip_longest(self.usual, self.strictly):
             drawn = generator.synthesis(portraits.ws, portraits.camera, options)
             small = adaptive_avg_pool2d(drawn.image_raw, portraits.raw.shape[-1])
-            image.append(decibels(drawn.image, portraits.image))
-            raw.append(decibels(small, portraits.raw))
-            distances.append(self.distance(drawn.image, portraits.image))
-            features.append(self._features(drawn.image, small))
-        numbers = {
-            "image": float(np.concatenate(image).mean()),
-            "raw": float(np.concatenate(raw).mean()),
+            found["image"].append(decibels(drawn.image, portraits.image))
+            found["raw"].append(decibels(small, portraits.raw))
+            found["features"].append(self.distance(drawn.image, portraits.image).cpu().numpy())
+            if strict is not None:
+                found["strict"].append(decibels(drawn.image, strict.image))
+                found["likeness"].append(self.distance(drawn.image, strict.image).cpu().numpy())
+            found["frechet"].append(self._features(drawn.image, small))
+        features = np.concatenate(found.pop("frechet"))
+        numbers = {name: float(np.concatenate(values).mean()) for name, values in found.items()}
+        numbers |= {
             "far": likeness(generator, self.far, options),
             "truncated": likeness(generator, self.truncated, options),
             "views": warped_psnr(generator, self.both_sides, options=options),
-            "features": torch.cat(distances).mean().item(),
-            "frechet": fid(self.real, np.concatenate(features)),
+            "frechet": fid(self.real, features),
             "ms": milliseconds(generator, self.usual[0], options),
         }
-        if self.strictly:
-            numbers["strict"] = likeness(generator, self.strictly, options)
-            numbers |= explained(generator, options)
-        return numbers
+        return numbers | (explained(generator, options) if self.strictly else {})
 
     @torch.inference_mode()
     def _look_at(self, data: ImageSet) -> tuple[np.ndarray, Camera]:
@@ -179,7 +232,8 @@ def explained(generator: Generator, options: DrawOptions) -> Numbers:
         make_scene(generator, Person(seed), VIEWS, SIDE, options, choose_batch(generator))
         for seed in range(SCENES)
     ]
-    return {"scene": fmean(one.psnr for one in scenes), "gain": fmean(one.gain for one in scenes)}
+    means = {"scene": "psnr", "structure": "ssim", "gain": "gain"}
+    return {name: fmean(getattr(one, key) for one in scenes) for name, key in means.items()}
 
 
 def decibels(drawn: Tensor, target: Tensor) -> np.ndarray:  # [B, 3, H, H] -> [B]

@@ -1,9 +1,9 @@
-"""Charts of lines as pictures, for figures beside the numbers that they show."""
+"""Charts of lines and named points as pictures, for figures beside the numbers that they show."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, floor, log10
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -24,11 +24,16 @@ PAPER, INK, GRID, LEVEL = (255, 255, 255), (50, 50, 50), (226, 226, 226), (190, 
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (0, 0, 0))
 
 
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
+
+
 class Line(NamedTuple):
     name: str
     points: Sequence[tuple[float, float]]  # measured: each has a dot
     continued: Sequence[tuple[float, float]] = ()  # not measured: a line of dashes
     bars: Sequence[float] = ()  # standard error of each point, drawn to both sides
+    labels: Sequence[str] = ()  # written beside the points
+    joined: bool = True  # else the points stand alone
 
 
 class Axes(NamedTuple):
@@ -103,7 +108,8 @@ def line_chart(
         _text(draw, (x.start + 6, at + 4), level[0], "la", LEVEL)
     for line, colour in zip(lines, COLOURS, strict=False):
         places = [(x.place(at), y.place(value)) for at, value in line.points]
-        draw.line(_scaled(places), fill=colour, width=2 * SMOOTH, joint="curve")
+        if line.joined:
+            draw.line(_scaled(places), fill=colour, width=2 * SMOOTH, joint="curve")
         _dashes(draw, [(x.place(at), y.place(value)) for at, value in line.continued], colour)
         for (at, value), error in zip(line.points, line.bars, strict=False):
             ends = [(x.place(at), y.place(value + sign * error)) for sign in (-1, 1)]
@@ -111,6 +117,9 @@ def line_chart(
         for across, down in places:
             dot = (across - 3, down - 3), (across + 3, down + 3)
             draw.ellipse(_scaled(dot), fill=colour)
+    everywhere = [(x.place(at), y.place(value)) for line in lines for at, value in line.points]
+    names = [name for line in lines for name in line.labels or [""] * len(line.points)]
+    _label(draw, everywhere, names, (x.start, x.end))
     _legend(draw, [line.name for line in lines])
     return np.asarray(image.resize((WIDTH, height), Image.Resampling.BOX))
 
@@ -161,6 +170,36 @@ def _legend(draw: ImageDraw.ImageDraw, names: Sequence[str]) -> None:
         ends = [(LEFT, height), (LEFT + 24, height)]
         draw.line(_scaled(ends), fill=colour, width=3 * SMOOTH)
         _text(draw, (LEFT + 32, height), name, "lm")
+
+
+def _label(
+    draw: ImageDraw.ImageDraw,
+    places: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    limits: tuple[float, float],  # left and right
+) -> None:
+    """Beside each point, where nothing is written yet and no other point is."""
+    taken = [(across - 4, down - 4, across + 4, down + 4) for across, down in places]
+    for (across, down), name in zip(places, names, strict=True):
+        width = ImageFont.load_default(TEXT_SIZE).getlength(name)
+        boxes = [
+            (left, middle - 7, left + width, middle + 7)
+            for middle in (down, down - 14, down + 14, down - 28, down + 28)
+            for left in (across + 7, across - 7 - width, across - width / 2)
+        ]
+        free = [box for box in boxes if _fits(box, limits, taken)]
+        left, top, *_ = box = next(iter(free), boxes[0])
+        taken.append(box)
+        _text(draw, (left, top + 7), name, "lm")
+
+
+def _fits(box: Box, limits: tuple[float, float], taken: Sequence[Box]) -> bool:
+    left, top, right, bottom = box
+    if left < limits[0] or right > limits[1]:
+        return False
+    return not any(
+        left < its[2] and its[0] < right and top < its[3] and its[1] < bottom for its in taken
+    )
 
 
 def _text(

@@ -24,6 +24,7 @@ def take_turns(
     repeats: int,
     clock: Clock = time.perf_counter,
     warm_up: int = 1,
+    follow: Callable[[int], None] = lambda done: None,  # is told how many calls are over
 ) -> dict[Way, list[float]]:
     """Seconds of `repeats` calls of each, which alternate; `warm_up` calls before are left out.
 
@@ -32,13 +33,14 @@ def take_turns(
     """
     seconds: dict[Way, list[float]] = {name: [] for name in ways}
     for turn in range(warm_up + repeats):
-        for name, work in ways.items():
+        for place, (name, work) in enumerate(ways.items()):
             wait()
             start = clock()
             work()
             wait()
             if turn >= warm_up:
                 seconds[name].append(clock() - start)
+            follow(turn * len(ways) + place + 1)
     return seconds
 
 

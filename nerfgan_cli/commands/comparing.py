@@ -1,7 +1,6 @@
 """`nerfgan eval --compare`: models, or the reports of earlier evaluations, side by side."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -38,16 +37,14 @@ def compare_all(
     order: Order, world: World, words: Sequence[str], out: Path, form: Format, json: bool
 ) -> None:
     """Reports are read, models are evaluated into folders of their own."""
+    make_folder(out)
     reports: list[Report] = []
     failures: list[Mapping[str, NerfganError]] = []
     for entry in open_entries(words):
         if entry.report is not None:
             reports.append(entry.report)
             continue
-        own = f"{entry.label} {order.branch_name or ''}"
-        folder = out / re.sub(r"[^\w.]+", "-", own).strip("-")
-        make_folder(folder)
-        report, failed = evaluate_one(order, world, entry.word, folder, form, entry.label)
+        report, failed = evaluate_one(order, world, entry.word, None, form, entry.label, out)
         reports.append(report)
         if order.metrics is not None or not report.values:
             failures.append(failed)
@@ -57,9 +54,9 @@ def compare_all(
     write_table(table, out, COMPARISON, form)
     for figure in FIGURES:
         figure({report.name: report.values for report in reports}, out)
-    write_sheet(reports, order, out)
     result = {"reports": [report.to_json() for report in reports]}
     o.print_result(result, shown_as(table, form), json)
+    write_sheet(reports, order, out)
     error = find_failure(failures, reports)
     if error is not None:
         raise error
@@ -110,19 +107,23 @@ def _difference(word: str, rivals: Sequence[str]) -> str:
 
 def write_sheet(reports: Sequence[Report], order: Order, out: Path) -> None:
     """The same subjects by all models whose files are here as they were when they were judged."""
-    shown = []
+    write_poses(_open_again(reports, order), out)
+
+
+def _open_again(reports: Sequence[Report], order: Order) -> Iterator[Named]:
+    """One after the other, so that not all are in memory."""
     for report in reports:
         path = report.facts.get("model")
         if not isinstance(path, str) or not Path(path).is_file():
             continue
         generator = open_source(path, order.device, order.precision).generator
         if f"{weights_checksum(generator):08x}" == report.facts.get("checksum"):
-            options = DrawOptions(branch=report.facts.get("branch"))
-            shown.append(Named(report.name, generator, options))
+            raw = report.facts.get("what") == "raw"
+            side = report.facts["resolution"] if raw else None
+            options = DrawOptions(side, raw, branch=report.facts.get("branch"))
+            yield Named(report.name, generator, options)
         else:
             say(f"{path} is no longer the model of the report: it is not drawn in {FILE}")
-    if shown:
-        write_poses(shown, out)
 
 
 def find_failure(

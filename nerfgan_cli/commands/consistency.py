@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from math import radians
 from pathlib import Path
 from typing import Annotated
 
@@ -22,17 +21,17 @@ from nerfgan_cli.commands.parsing import LARGEST_SEED, parse_file
 from nerfgan_cli.commands.scenes import followed, measure_model, measure_pictures
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.consistency import QUICK_SUBJECTS, SIDE, SUBJECTS
+from nerfgan_cli.figures.panels import Frame, Labelled, draw_panel, prepare_scene
 from nerfgan_cli.files import make_folder
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
 from nerfgan_cli.generators.drawing import Person, Sitter, choose_batch
 from nerfgan_cli.generators.precision import choose_device, set_precision
 from nerfgan_cli.media import captioned_grid, write_png
 from nerfgan_cli.reconstruction.export import PROTOCOL, RENDERED, score, write_json, write_subject
-from nerfgan_cli.reconstruction.strips import marked, stretched, strip
+from nerfgan_cli.reconstruction.strips import VIEWS as FRAMES
 from nerfgan_cli.reconstruction.sweep import VIEWS, YAW, draw_sweep, half_depth, sweep
 
 ROWS = (0.4, 0.5, 0.6)  # of the picture's height, whose strips are shown
-FRAMES = 128  # of a strip
 
 
 def command(
@@ -52,8 +51,11 @@ def command(
         typer.Option(metavar="FILE", help="Cameras of --images, by name; else its dataset.json."),
     ] = None,
     like: Annotated[
-        Like, typer.Option("--like", help="Whose cameras those of --images resemble.")
-    ] = Like.ffhq,
+        Like | None,
+        typer.Option(
+            "--like", help="Domain of --images' cameras: their radius and focal length; else ffhq."
+        ),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write views and cameras for NeuS and others instead."),
@@ -126,8 +128,11 @@ def command(
         return
     if images is not None:
         path = parse_file(out, ".json")
-        measure_pictures(images, cameras, like.value, side, path, json)
+        measure_pictures(images, cameras, (like or Like.ffhq).value, side, path, json)
         return
+    for option, value in (("--cameras", cameras), ("--like", like)):
+        if value is not None:
+            raise UsageError(f"{option} would do nothing without --images: leave it out.")
     path = parse_file(strips or out, ".png" if strips else ".json")
     place = choose_device(device.value)
     judged = open_model(model, place)
@@ -236,21 +241,15 @@ def draw_strips(
     as_json: bool,
 ) -> None:
     """Of the model, and of its teacher beside it."""
-    cells, captions = [], []
     shown = [(judged, options)] + ([] if teacher is None else [(teacher, DEFAULT_OPTIONS)])
-    for model, drawn in shown:
-        generator = model.generator
-        cameras = sweep(generator.camera_preset, FRAMES, radians(30))
-        with tqdm(total=FRAMES, unit="view", disable=not sys.stderr.isatty()) as bar:
-            pictures = []
-            for picture in draw_sweep(generator, person, cameras, choose_batch(generator), drawn):
-                pictures.append(picture)
-                bar.update()
-        rows = [round(share * (len(pictures[0]) - 1)) for share in ROWS]
-        cells += [marked(pictures[FRAMES // 2], rows), *(strip(pictures, row) for row in rows)]
-        captions += [Path(model.name).stem, *(f"row {row}" for row in rows)]
-    size = max(cell.shape[1] for cell in cells)
-    cells = [stretched(cell, size) for cell in cells]
-    write_png(captioned_grid(cells, captions, 1 + len(ROWS)), out)
+    side = max(model.generator.img_resolution for model, _ in shown)
+    frame = Frame(yaw=0.0, pitch=0.0, size=side, views=FRAMES, rows=ROWS)
+    cells: list[Labelled] = []
+    for model, drawn in tqdm(shown, "models", disable=not sys.stderr.isatty()):
+        scene, name = prepare_scene(model.generator, person, drawn, frame), Path(model.name).stem
+        for panel in ("rows", "strip"):
+            cells += [Labelled(f"{name} {label}", one) for label, one in draw_panel(scene, panel)]
+    pictures, captions = [cell.picture for cell in cells], [cell.label for cell in cells]
+    write_png(captioned_grid(pictures, captions, 1 + len(ROWS)), out)
     result = {"model": judged.name, "subject": person.name, "frames": FRAMES, "file": str(out)}
     o.print_result(result, f"wrote {out}: rows of pixels, time runs downwards", as_json)

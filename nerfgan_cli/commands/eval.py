@@ -9,7 +9,7 @@ import typer
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.comparing import compare_all
 from nerfgan_cli.commands.eval_options import Order
-from nerfgan_cli.commands.evaluating import choose_metrics, evaluate_one, exact
+from nerfgan_cli.commands.evaluating import FOLDER, choose_metrics, evaluate_one, exact
 from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.commands.parsing import parse_batch
 from nerfgan_cli.commands.tables import Format, shown_as
@@ -41,14 +41,21 @@ def command(
     order: Order,
     form: Annotated[Format, typer.Option("--format", help="Of the table.")] = Format.text,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write into.")
-    ] = Path("eval"),
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="The folder of the report, or of a comparison; else eval/NAME, or eval.",
+        ),
+    ] = None,
     json: o.Json = False,
 ) -> None:
     """Measures a model. With no option: all that can be had here, in about five minutes.
 
     Writes eval.json with each number's protocol, a table and figures. The name of a number says
     how many pictures it is of and which network looked at them; only equal names can be compared.
+    What is measured later joins the same report, unless it is of another model, seed or the like.
     Features are kept: interrupted, the same command goes on. Under torchrun the processes share
     the work, and the numbers are the same; write -n there, as torchrun has a --num of its own.
 
@@ -62,7 +69,7 @@ def judge(
     models: list[str],
     comparing: bool,
     model: str | None,
-    out: Path,
+    out: Path | None,
     form: Format,
     json: bool,
 ) -> None:
@@ -73,15 +80,14 @@ def judge(
         raise UsageError("--compare takes models or reports as words: nerfgan eval --compare A B.")
     if model is not None and order.images is not None:
         raise UsageError("--model and --images are two things to judge: give one of them.")
-    if order.cameras is not None and order.images is None:
-        raise UsageError("--cameras are those of --images: give both, or neither.")
-    choose_metrics(order.metrics)
+    order.refuse_idle([metric.name for metric in choose_metrics(order.metrics)])
     parse_batch(order.batch)
-    make_folder(out)
+    if out is not None:
+        make_folder(out)
     with open_world(choose_device(order.device.value), PATIENCE) as world:
         exact(world.device)
         if comparing:
-            compare_all(order, world, models, out, form, json)
+            compare_all(order, world, models, out or FOLDER, form, json)
         else:
             report, failures = evaluate_one(order, world, model, out, form)
             asked = order.metrics is not None

@@ -1,5 +1,6 @@
 """The options of `nerfgan eval` that say who is judged, against what, and how."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +9,14 @@ import typer
 
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.data.prepare.folder import Like
+from nerfgan_cli.errors import UsageError
+from nerfgan_cli.evaluation.distances import DISTANCES
+from nerfgan_cli.evaluation.faces import CURVES
+from nerfgan_cli.evaluation.judges import LPIPS
 from nerfgan_cli.evaluation.metric import Networks
 from nerfgan_cli.evaluation.samples import LARGEST_SEED
 from nerfgan_cli.evaluation.table import METRICS
+from nerfgan_cli.evaluation.turning import TURNING
 
 LARGEST_NUMBER = 1_000_000
 
@@ -24,6 +30,11 @@ class Order:
         typer.Option(metavar="MODEL", help="Of a student; else the bundled one of ToyHeads."),
     ] = None
     branch: o.Branch = None
+    what: Annotated[
+        o.Shown,
+        typer.Option("--what", help="Judge the pictures, or the raw ones before super-resolution."),
+    ] = o.Shown.image
+    resolution: o.Resolution = None
     data: Annotated[
         str | None,
         typer.Option(
@@ -33,7 +44,11 @@ class Order:
     ] = None
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help=f"Of {', '.join(METRICS)}; else all that can be had."),
+        typer.Option(
+            metavar="NAME,…",
+            help=f"Of {', '.join(METRICS)}; networks that named ones lack are fetched. Default: "
+            "all that can be had without.",
+        ),
     ] = None
     number: Annotated[
         int | None,
@@ -43,9 +58,8 @@ class Order:
             min=1,
             max=LARGEST_NUMBER,
             metavar="N",
-            help="Pictures of each metric: 50000 for FID as published, against all of the data (of "
-            "ToyHeads twice as many). Others take no more than their own protocols have, as each "
-            "name says. Else a few hundred.",
+            help="Pictures for FID and KID, 50000 as published; other metrics take no more than "
+            "their own protocols have, 1000 or 1024. Default: a few hundred.",
         ),
     ] = None
     images: Annotated[
@@ -57,13 +71,17 @@ class Order:
         typer.Option(metavar="FILE", help="Cameras of --images, by name; else its dataset.json."),
     ] = None
     like: Annotated[
-        Like, typer.Option("--like", help="Whose cameras those of --images resemble.")
-    ] = Like.ffhq
+        Like | None,
+        typer.Option(
+            "--like", help="Domain of --images' cameras: their radius and focal length; else ffhq."
+        ),
+    ] = None
     extractor: Annotated[
         str | None,
         typer.Option(
             metavar="NAME,…",
-            help="Of FID and KID: inception, discriminator, squeezenet; else those at hand.",
+            help="Whose features FID and KID compare: inception, discriminator, squeezenet. "
+            "Default: those at hand; on a CPU the first of them.",
         ),
     ] = None
     inception: Annotated[
@@ -71,14 +89,17 @@ class Order:
     ] = None
     discriminator: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="A discriminator whose features are an extractor's."),
+        typer.Option(
+            metavar="MODEL", help="A discriminator, for --extractor discriminator and perceptual."
+        ),
     ] = None
     squeezenet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights of SqueezeNet 1.1.")
     ] = None
     lpips: Annotated[
-        str, typer.Option(metavar="NAME", help="Network of LPIPS: alex, vgg or squeeze.")
-    ] = "alex"
+        str | None,
+        typer.Option(metavar="NAME", help="Network of LPIPS: alex (default), vgg or squeeze."),
+    ] = None
     lpips_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Torchvision's file of that network.")
     ] = None
@@ -114,9 +135,31 @@ class Order:
     ] = None
     device: o.Device = o.DeviceName.auto
 
-    @property
-    def branch_name(self) -> str | None:
-        return None if self.branch is None else self.branch.value
+    def refuse_idle(self, metrics: Sequence[str]) -> None:
+        """Options that were given, and change nothing of what is measured."""
+        turning = {CURVES, *(one.name for one in TURNING)}
+        of_metrics = {
+            "--extractor": (self.extractor is not None, {one.name for one in DISTANCES}),
+            "--lpips": (self.lpips is not None, {LPIPS}),
+            "--condition-on-view": (self.condition_on_view, turning),
+        }
+        for option, (given, served) in of_metrics.items():
+            if given and served.isdisjoint(metrics):
+                raise UsageError(
+                    f"{option} would do nothing: leave it out, or measure any of "
+                    f"{', '.join(sorted(served))}."
+                )
+        of_models = {
+            "--branch": self.branch is not None,
+            "--what": self.what is not o.Shown.image,
+            "--resolution": self.resolution is not None,
+            "--condition-on-view": self.condition_on_view,
+        }
+        of_pictures = {"--cameras": self.cameras is not None, "--like": self.like is not None}
+        idle, of = (of_pictures, "without") if self.images is None else (of_models, "with")
+        for option, given in idle.items():
+            if given:
+                raise UsageError(f"{option} would do nothing {of} --images: leave it out.")
 
     @property
     def networks(self) -> Networks:

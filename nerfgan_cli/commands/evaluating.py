@@ -1,5 +1,6 @@
 """One evaluation of `nerfgan eval`: its model, data and pictures, its progress, what it writes."""
 
+import re
 import sys
 from dataclasses import replace
 from os.path import abspath
@@ -15,8 +16,10 @@ from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.checkpoints.zoo import DEFAULT, TEACHER, find_model, home
+from nerfgan_cli.commands.data.prepare.folder import Like
 from nerfgan_cli.commands.drawing import open_source
 from nerfgan_cli.commands.eval_options import Order
+from nerfgan_cli.commands.options import Shown
 from nerfgan_cli.commands.parsing import parse_batch
 from nerfgan_cli.commands.tables import Format, write_table
 from nerfgan_cli.data.contract import ImageSet
@@ -26,13 +29,15 @@ from nerfgan_cli.errors import InputError, NerfganError, UsageError
 from nerfgan_cli.evaluation.comparison import summary
 from nerfgan_cli.evaluation.figures import Named, write_poses
 from nerfgan_cli.evaluation.folder import PictureFolder
-from nerfgan_cli.evaluation.metric import Metric, Origin, Setting
-from nerfgan_cli.evaluation.report import FILE, Report, describe
+from nerfgan_cli.evaluation.metric import Metric, Origin, Setting, side_of
+from nerfgan_cli.evaluation.report import FILE, Report, describe, open_report, read_report
 from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.table import FIGURES, METRICS
+from nerfgan_cli.files import make_folder
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.training.distributed import World
 
+FOLDER = Path("eval")  # of reports, each in a folder of its own name
 TOYHEADS = "toyheads"
 MANY_TOYHEADS = 100_000  # the length that recipes state; those that are looked at are drawn
 
@@ -59,6 +64,7 @@ class Bars:
             self.close()
             self.what = what
             self.bar = tqdm(total=of, initial=done, desc=what, unit="picture")
+        self.bar.total = of
         self.bar.update(done - self.bar.n)
 
     def close(self) -> None:
@@ -93,24 +99,31 @@ def evaluate_one(
     order: Order,
     world: World,
     model: str | None,  # None: the default, or the order's pictures
-    out: Path,
+    out: Path | None,  # None: a folder of its own name
     form: Format,
     label: str | None = None,  # what it is called; None: by its own name
+    among: Path = FOLDER,  # where folders of their own names are
 ) -> tuple[Report, dict[str, NerfganError]]:
     """What was measured is on disk however it ends; what could not be is returned, by metric."""
     with Bars(world.first) as bars:
         setting, facts = open_judged(model, order, world, bars, label)
+        folder = among / re.sub(r"[^\w.]+", "-", setting.name).strip("-") if out is None else out
         report = Report(describe(setting, facts))
+        with world.alike():
+            if world.first:
+                make_folder(folder)
+                report = open_report(report.facts, folder)
         metrics = choose_metrics(order.metrics)
         try:
-            failures = evaluate(setting, metrics, report, out, say if world.first else hush)
+            failures = evaluate(setting, metrics, report, folder, say if world.first else hush)
             if world.first:
-                failures |= add_figures(setting, report, out)
+                failures |= add_figures(setting, report, folder)
         finally:
-            # Nothing measured replaces no earlier report.
-            if world.first and (report.values or not (out / FILE).exists()):
-                report.write(out)
-                write_table(summary(report), out, "table", form)
+            if world.first:
+                report.write(folder)
+                write_table(summary(read_report(folder)), folder, "table", form)
+                if report.values:
+                    say(f"wrote {folder / FILE}")
     return report, failures
 
 
@@ -132,7 +145,7 @@ def write_figures(setting: Setting, report: Report, out: Path) -> list[Path]:
     shown = [Named(setting.name, setting.generator, setting.options)]
     if setting.teacher is not None:
         shown.insert(0, Named("teacher", setting.teacher))
-    return [write_poses(shown, out), *found]
+    return [*write_poses(shown, out), *found]
 
 
 def say(sentence: str) -> None:
@@ -169,32 +182,51 @@ def open_judged(
         progress=progress,
         networks=order.networks,
         condition_on_view=order.condition_on_view,
+        named=frozenset(one.name for one in choose_metrics(order.metrics) if order.metrics),
     )
     if order.images is not None:
         return _open_pictures(order.images, order, bare)
     source = open_source(model, order.device, order.precision)
     generator, toy = source.generator, is_of_toyheads(source.generator)
-    options = choose_branch(generator, bare.name, order.branch_name)
-    branch = options.branch or generator.branch
+    options = choose_look(generator, bare.name, order)
+    branch, side = options.branch or generator.branch, side_of(generator, options)
+    raw = f"raw {side}" if options.raw_only else None
     setting = replace(
         bare,
-        name=f"{bare.name} {branch}" if branch else bare.name,
+        name=" ".join(filter(None, [bare.name, branch, raw])),
         generator=generator,
         options=options,
         origin=Origin(source.path, source.precision),
         teacher=_open_teacher(order, toy and not generator.has_depth),
-        data=_open_data(order.data, generator.img_resolution, toy),
+        data=_open_data(order.data, side, toy),
     )
     facts: dict[str, object] = {
         "model": str(source.path),
         "kind": generator.kind,
         "branch": branch,
+        "what": order.what.value,
         "checksum": f"{weights_checksum(generator):08x}",
         "precision": source.precision,
-        "resolution": generator.img_resolution,
+        "resolution": side,
         "teacher": order.teacher or (TEACHER if setting.teacher is not None else None),
     }
     return Judged(setting, facts)
+
+
+def choose_look(generator: Generator, name: str, order: Order) -> DrawOptions:
+    """What of the model's drawing is judged."""
+    raw, side = order.what is Shown.raw, order.resolution
+    if order.what is Shown.depth:
+        raise UsageError("depth is not judged: use --what image or raw.")
+    if side is not None and not raw:
+        raise UsageError("--resolution is that of raw pictures: give it with --what raw.")
+    if side not in (None, generator.raw_resolution) and not generator.any_resolution:
+        raise UsageError(
+            f"{name} has no rays, its raw pictures are {generator.raw_resolution}² and nothing "
+            "else: leave --resolution out, or judge a volumetric model."
+        )
+    chosen = choose_branch(generator, name, order.branch and order.branch.value)
+    return replace(chosen, raw_only=raw, resolution=side)
 
 
 def choose_branch(generator: Generator, name: str, branch: str | None) -> DrawOptions:
@@ -206,7 +238,7 @@ def choose_branch(generator: Generator, name: str, branch: str | None) -> DrawOp
 
 def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
     """All of them, if no number is given: somebody else has drawn them already."""
-    images = PictureFolder(path, order.cameras, PRESETS[order.like.value])
+    images = PictureFolder(path, order.cameras, PRESETS[(order.like or Like.ffhq).value])
     if order.number is not None and order.number > len(images):
         raise InputError(
             f"{path} has {len(images)} pictures, fewer than the {order.number} of --num: "
@@ -220,7 +252,12 @@ def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
         data=_open_data(order.data, images.resolution, toy=False),
         number=order.number or len(images),
     )
-    return Judged(setting, {"images": str(path), "resolution": images.resolution})
+    facts: dict[str, object] = {
+        "images": str(path),
+        "images_fingerprint": images.fingerprint(),
+        "resolution": images.resolution,
+    }
+    return Judged(setting, facts)
 
 
 def _open_teacher(order: Order, toy: bool) -> Generator | None:

@@ -28,8 +28,10 @@ from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.drawing import Person, Sitter
 from nerfgan_cli.media import captioned_grid, write_png
+from nerfgan_cli.reconstruction.strips import VIEWS
 
 USUAL = "image,shape,strip"
+ROW = 0.5
 
 
 class Drawer(NamedTuple):
@@ -75,13 +77,17 @@ def command(
     ] = None,
     views: Annotated[
         int, typer.Option(min=2, max=1000, metavar="N", help="Lines of a strip.")
-    ] = 96,
-    row: Annotated[
-        float,
+    ] = VIEWS,
+    rows: Annotated[
+        list[float] | None,
         typer.Option(
-            min=0, max=1, metavar="X", help="Which row of pixels it shows: share of the height."
+            "--row",
+            min=0,
+            max=1,
+            metavar="X",
+            help="Once for each: which pixels it shows, a share of the height; else 0.5.",
         ),
-    ] = 0.5,
+    ] = None,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE", help="A .png file.")
     ] = "figure.png",
@@ -101,7 +107,7 @@ def command(
     with replacing(file) as unfinished:
         drawers = open_drawers(chosen, branches or [], people, device, precision)
         largest = max(drawer.source.generator.img_resolution for drawer in drawers)
-        frame = Frame(radians(yaw), radians(pitch), side or largest, views, row)
+        frame = Frame(radians(yaw), radians(pitch), side or largest, views, tuple(rows or [ROW]))
         cells: list[Labelled] = []
         for person in people:
             for drawer in tqdm(drawers, person.name, disable=not sys.stderr.isatty()):

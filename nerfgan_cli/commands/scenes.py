@@ -20,7 +20,7 @@ from nerfgan_cli.evaluation.consistency import Scene, carry_one, make_scene
 from nerfgan_cli.evaluation.folder import PictureFolder
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions
-from nerfgan_cli.generators.drawing import Sitter, choose_batch
+from nerfgan_cli.generators.drawing import Sitter
 from nerfgan_cli.media import Picture, captioned_grid, enlarge, write_png
 from nerfgan_cli.reconstruction.export import write_json
 from nerfgan_cli.reconstruction.fit import Fitting, explain
@@ -53,11 +53,10 @@ def measure_model(
 ) -> None:
     generator = judged.generator
     volume = generator if generator.has_depth else teacher.generator if teacher else None
-    batch = choose_batch(generator)
     found, first = [], None
     with replacing(out) as unfinished:
         for person in followed(people, "scene"):
-            scene = make_scene(generator, person, views, side, options, batch)
+            scene = make_scene(generator, person, views, side, options)
             carried: tuple[float | None, float | None] = None, None
             if volume is not None:
                 with torch.inference_mode():
@@ -122,7 +121,7 @@ def report(
     known = {
         name: [one[name] for one in subjects if one[name] is not None] for name in Found._fields[1:]
     }
-    means = {f"{name}{len(found)}": fmean(values) for name, values in known.items() if values}
+    means = {f"{name}{len(values)}": fmean(values) for name, values in known.items() if values}
     result = {"nerfgan": __version__, **facts, "mean": means, "subjects": subjects}
     write_json(result, unfinished)
     if scene is not None:

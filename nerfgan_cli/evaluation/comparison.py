@@ -2,7 +2,7 @@
 
 A column is one protocol: published numbers stand beside ours only where N, data rule and network
 are the same, and ours beside each other only where teacher, correction, resolution, precision,
-seed and cameras are too. The data set is told by the label of the row.
+seed and cameras are too; costs depend on no seed. The data set is told by the label of the row.
 """
 
 import re
@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from nerfgan_cli.evaluation.efficiency import NAME as EFFICIENCY
 from nerfgan_cli.evaluation.metric import HIGHER, LOWER
 from nerfgan_cli.evaluation.report import Report
 from nerfgan_cli.evaluation.tables import Row, Table
@@ -20,8 +21,8 @@ FILE = "published.toml"
 
 CHECKSUMS = ("extractor_sha256", "network_sha256", "estimator_sha256")
 DESCRIPTIONS = ("network_description", "estimator_description")
-OF_PROTOCOL = ("teacher", "corrected_by", "resolution", "machine")
-OF_REPORT = ("precision", "seed")
+OF_PROTOCOL = ("teacher", "corrected_by", "resolution", "machine", "precision")
+OF_REPORT = ("precision", "seed")  # of what is measured on pictures
 UNITS = {  # of published numbers, by the first word of their name
     "fid": ("", LOWER),
     "kid": ("", LOWER),
@@ -89,17 +90,17 @@ def compare(reports: Sequence[Report], published: Sequence[Baseline]) -> Table:
 def distinct(report: Report, value: dict[str, Any], firsts: dict[tuple[str, str], str]) -> str:
     """The name of a number; if another protocol has it already, with what differs."""
     own = name = str(value["name"])
-    for condition, mark, found in conditions(report, value["protocol"]):
+    for condition, mark, found in conditions(report, value):
         if firsts.setdefault((own, condition), found) != found:
             name += f"@{mark}{found}"
     return name
 
 
 def conditions(
-    report: Report, protocol: dict[str, Any]
+    report: Report, value: dict[str, Any]
 ) -> Iterator[tuple[str, str, str]]:  # what, how that is written in a name, and its value
     """What a number depends on beside what its name tells, as far as it is known."""
-    facts, label = report.facts, report.facts.get("data")
+    facts, label, protocol = report.facts, report.facts.get("data"), value["protocol"]
     for key in CHECKSUMS:
         if key in protocol:
             yield key, "", str(protocol[key])[:8]
@@ -110,7 +111,7 @@ def conditions(
         # Under "teacher" some keep the teacher's own number: nothing depends on it.
         if key in protocol and not isinstance(protocol[key], float):
             yield key, f"{key}=", str(protocol[key])
-    for key in OF_REPORT:
+    for key in OF_REPORT if value["metric"] != EFFICIENCY else ():
         if facts.get(key) is not None and "images" not in facts:
             yield key, f"{key}=", str(facts[key])
     cameras = protocol.get("cameras")

@@ -24,7 +24,7 @@ from nerfgan_cli.evaluation.metric import HIGHER, Metric, Setting, Value, mean_v
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
 from nerfgan_cli.evaluation.samples import SEEDS_APART, Indices, available, gather, own_share
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
-from nerfgan_cli.generators.drawing import Person, Sitter, choose_batch
+from nerfgan_cli.generators.drawing import Person, Sitter
 from nerfgan_cli.media import Picture
 from nerfgan_cli.metrics.warped_psnr import TOLERANCE, YAW, both_ways, see_both_sides, see_codes
 from nerfgan_cli.reconstruction.fit import Explained, Fitting, explain
@@ -35,6 +35,9 @@ from nerfgan_cli.training.distributed import World
 QUICK_PAIRS, PAIRS = 64, 1000  # subjects of a bare evaluation, and the most
 QUICK_SUBJECTS, SUBJECTS = 3, 50  # the protocol of PSNR_mv has 50
 SIDE = 64  # pixels of the views, for a scene in seconds
+# Views at once. The last bits of a picture depend on how many are drawn with it, and a scene that
+# is fitted to it shows them; so neither --batch nor a machine's memory decides.
+ALONE = 1
 
 
 class Scene(NamedTuple):
@@ -59,7 +62,12 @@ class Scene(NamedTuple):
 
 
 def make_scene(
-    generator: Generator, person: Sitter, views: int, side: int, options: DrawOptions, batch: int
+    generator: Generator,
+    person: Sitter,
+    views: int,
+    side: int,
+    options: DrawOptions,
+    batch: int = ALONE,
 ) -> Scene:
     """Of views side by side, reduced to a side."""
     cameras = sweep(generator.camera_preset, views)
@@ -69,11 +77,11 @@ def make_scene(
 
 
 def carry(
-    generator: Generator, teacher: Generator, seeds: Sequence[int], batch: int, options: DrawOptions
-) -> Iterator[Array]:  # [B, 2], dB: the generator's, the teacher's own
+    generator: Generator, teacher: Generator, seeds: Sequence[int], options: DrawOptions
+) -> Iterator[Array]:  # [1, 2], dB: the generator's, the teacher's own
     """Between two sides along the teacher's depth, mean of both ways; NaN without common points."""
-    for some in see_both_sides(teacher, seeds, batch=batch):
-        ways = both_ways(generator, some, options=options), both_ways(teacher, some)
+    for one in see_both_sides(teacher, seeds, batch=ALONE):
+        ways = both_ways(generator, one, options=options), both_ways(teacher, one)
         yield np.stack([each.double().nanmean(dim=1).cpu().numpy() for each in ways], axis=1)
 
 
@@ -121,20 +129,20 @@ class WarpedPsnr:
             "teacher": f"{weights_checksum(teacher):08x}",
             "teachers_own": float(values[:, 1].mean()),
         }
-        return [mean_value(f"warped_psnr{count}", values[:, 0], "dB", HIGHER, protocol)]
+        name = f"warped_psnr{len(values)}{setting.shown}"
+        return [mean_value(name, values[:, 0], "dB", HIGHER, protocol)]
 
 
 def _pairs(setting: Setting, generator: Generator, teacher: Generator, count: int) -> Array:
     """See `carry`; what was carried is kept."""
     facts = network_facts(setting, generator, setting.options) | {
         "teacher": network_facts(setting, teacher, DEFAULT_OPTIONS),
-        "sides": [YAW, TOLERANCE],
+        "sides": [YAW, TOLERANCE, ALONE],
     }
-    batch = setting.batch or choose_batch(teacher)
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         for some in work:
-            found = carry(generator, teacher, _seeds(setting, some.indices), batch, setting.options)
+            found = carry(generator, teacher, _seeds(setting, some.indices), setting.options)
             yield {"warped": np.concatenate(list(found)).astype(np.float32)}
 
     folders = {"warped": folder_of(setting.cache, "warped", facts)}
@@ -173,12 +181,12 @@ class Multiview:
             "subjects": count,
             "views": VIEWS,
             "yaw_rad": SWEEP_YAW,
-            "side": min(SIDE, generator.img_resolution),
+            "side": min(SIDE, setting.side),
             "field": asdict(Fitting()),
         }
         names = ("psnr_mv_fast", "dB"), ("ssim_mv_fast", ""), ("psnr_mv_gain", "dB")
         return [
-            mean_value(f"{name}{count}", numbers, unit, HIGHER, protocol)
+            mean_value(f"{name}{count}{setting.shown}", numbers, unit, HIGHER, protocol)
             for (name, unit), numbers in zip(names, found.T, strict=True)
         ]
 
@@ -187,13 +195,12 @@ def _subject(
     setting: Setting, generator: Generator, facts: Mapping[str, object], index: int
 ) -> Array:  # [3]: PSNR, SSIM, gain
     """Each is kept by itself: a scene takes long."""
-    about = {"subject": index, "views": [VIEWS, SWEEP_YAW, SIDE], "field": asdict(Fitting())}
+    about = {"subject": index, "views": [VIEWS, SWEEP_YAW, SIDE, ALONE], "field": asdict(Fitting())}
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         for _ in work:
             (seed,) = _seeds(setting, np.array([index]))
-            batch = setting.batch or choose_batch(generator)
-            scene = make_scene(generator, Person(seed), VIEWS, SIDE, setting.options, batch)
+            scene = make_scene(generator, Person(seed), VIEWS, SIDE, setting.options)
             numbers = [scene.psnr, scene.ssim, scene.gain]
             yield {"scene": np.array([numbers], dtype=np.float32)}
 

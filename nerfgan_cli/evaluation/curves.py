@@ -16,7 +16,7 @@ import numpy as np
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.chart import COLOURS, Axes, Line, line_chart
 from nerfgan_cli.errors import InputError
-from nerfgan_cli.evaluation.faces import find_face_obstacle, open_reader
+from nerfgan_cli.evaluation.faces import CURVES, find_face_obstacle, open_reader
 from nerfgan_cli.evaluation.looks import IDENTITY, Array, FaceReader, standard_error
 from nerfgan_cli.evaluation.metric import HIGHER, Setting, Value
 from nerfgan_cli.evaluation.samples import available, drawn_with, short
@@ -35,7 +35,6 @@ from nerfgan_cli.metrics.identity import cosines
 YAWS = tuple(round(0.1 * step, 2) for step in range(-5, 6))  # radians
 PITCHES = tuple(round(0.05 * step, 2) for step in range(-6, 7))
 HEADS, QUICK = 200, 12  # at most, and of a bare evaluation
-NAME = "identity_curves"
 CSV = "identity.csv"
 COLUMNS = ("model", "axis", "radians", "cosine", "error", "heads", "network")
 
@@ -56,7 +55,7 @@ class Curve(NamedTuple):
 class IdentityCurves:
     """Entry of `table.METRICS`."""
 
-    name = NAME
+    name = CURVES
 
     def obstacle(self, setting: Setting) -> str | None:
         if setting.generator is None:
@@ -64,8 +63,7 @@ class IdentityCurves:
         return find_face_obstacle(setting, IDENTITY)
 
     def measure(self, setting: Setting) -> list[Value]:
-        with setting.world.alike():
-            reader = open_reader(setting).only(IDENTITY)
+        reader = open_reader(setting, IDENTITY).only(IDENTITY)
         heads = min(available(setting, QUICK), HEADS)
         faded = cosines_to_front(setting, reader, heads)
         theirs = None
@@ -154,7 +152,7 @@ def _curves_of(values: Mapping[str, Sequence[dict[str, Any]]]) -> Iterator[Curve
     own: list[Curve] = []
     teachers: list[Curve] = []
     for model, told in values.items():
-        for protocol in (value["protocol"] for value in told if value["metric"] == NAME):
+        for protocol in (value["protocol"] for value in told if value["metric"] == CURVES):
             axis, network, heads = (protocol[key] for key in ("axis", "network", "heads"))
             own.append(Curve(model, axis, network, heads, protocol["curve"]))
             if "teacher" in protocol:

@@ -58,11 +58,11 @@ class FeatureDistance:
     def obstacle(self, setting: Setting) -> str | None:
         if setting.data is None:
             return "it compares with real pictures: give their folder or zip with --data"
-        drawn = resolution_of(setting)
-        if setting.data.resolution != drawn:
+        if setting.data.resolution != setting.side:
             return (
                 f"the pictures of {setting.data.name} are {setting.data.resolution}² and those of "
-                f"{setting.name} {drawn}²: prepare the data at {drawn}² with nerfgan data"
+                f"{setting.name} {setting.side}²: prepare the data at {setting.side}² with nerfgan "
+                "data"
             )
         if self.frontal and setting.generator is None:
             return "pictures in a folder have no mapping network: give a --model"
@@ -84,7 +84,7 @@ class FeatureDistance:
         for extractor in extractors:
             ours, theirs = drawn[extractor.name], real[extractor.name]
             value, error, more = self.compare(theirs, ours, setting.seed)
-            name = f"{self.name}{short(count)}{'_full' * full}:{extractor.name}"
+            name = f"{self.name}{short(count)}{'_full' * full}{setting.shown}:{extractor.name}"
             protocol = self._protocol(setting, extractor, count, real_count) | more
             if self.frontal and protocol["conditioning"] == UNHEEDED:
                 protocol["note"] = "; ".join(filter(None, [AS_FID, protocol["note"]]))
@@ -153,13 +153,6 @@ def choose_reals(setting: Setting, count: int) -> tuple[Indices, bool]:
     if setting.number is None and len(data) > QUICK_REAL:
         return random_subset(len(data), QUICK_REAL, setting.seed), False
     return np.arange(len(data)), True
-
-
-def resolution_of(setting: Setting) -> int:
-    if setting.generator is not None:
-        return setting.generator.img_resolution
-    assert setting.images is not None
-    return setting.images.resolution
 
 
 DISTANCES = [

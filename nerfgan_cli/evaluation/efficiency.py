@@ -5,8 +5,9 @@
     largest_batch        within 24 GB, as published; beyond what a CPU draws soon, by a line
     parameters           in millions
 
-Costs depend on the device, whose kind is in their names, and on the machine, which their protocols
-tell. `nerfgan bench` tells more: parts, growth, spreads.
+Costs depend on the side of the pictures and on the kind of device, which their names tell, and on
+the machine and the precision, which are in their protocols. `nerfgan bench` tells more: parts,
+growth, spreads.
 """
 
 import time
@@ -23,8 +24,9 @@ from nerfgan_cli.bench.networks import picture_work
 from nerfgan_cli.bench.probe import Taken
 from nerfgan_cli.bench.turns import Spread, spread, take_turns
 from nerfgan_cli.chart import Axes, Line, line_chart
-from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Setting, Value
+from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Progress, Setting, Value
 from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.generators.drawing import total_memory
 from nerfgan_cli.media import write_png
 from nerfgan_cli.metrics.cost import parameter_count
 
@@ -42,6 +44,8 @@ class Efficiency:
     def obstacle(self, setting: Setting) -> str | None:
         if setting.origin is None:
             return "it takes the time of drawing: give a --model, not pictures"
+        if setting.options.raw_only:
+            return "it takes the time of whole pictures: leave --what raw out"
         return None
 
     def measure(self, setting: Setting) -> list[Value]:
@@ -57,7 +61,6 @@ class Efficiency:
 def _measure(setting: Setting) -> list[Value]:
     assert setting.generator is not None
     assert setting.origin is not None
-    setting.progress("batches", 0, len(BATCHES))
     repeats, warm_up = usual_repeats(setting.device)
     plan = Plan(
         models=[str(setting.origin.path)],
@@ -71,63 +74,100 @@ def _measure(setting: Setting) -> list[Value]:
         options=setting.options,
         clock=time.perf_counter,
     )
-    seconds = _time(setting.generator, plan)
-    if setting.device.type == "cuda":
-        torch.cuda.empty_cache()  # the process that measures memory needs it
-    memory, largest = memory_of(plan.models[0], plan, lambda what: None)
-    setting.progress("batches", len(BATCHES), len(BATCHES))
-    values = [*_rates(seconds, plan), *_memories(memory, largest, plan)]
+    seconds = _time(setting.generator, plan, setting.progress)
+    free = _free(setting.device)
+    memory, largest = _weigh(plan, setting.progress)
     count = parameter_count(setting.generator) / 1e6
-    values.append(Value("parameters", count, None, "M", LOWER, {}))
-    resolution = {"resolution": setting.generator.img_resolution}
-    return [value._replace(protocol=value.protocol | resolution) for value in values]
+    return [
+        *_rates(seconds, plan, setting.side),
+        *_memories(memory, largest, plan, setting.side, free),
+        Value("parameters", count, None, "M", LOWER, {}),
+    ]
 
 
 def _limit(device: torch.device) -> int | None:
-    """None: less is free on this GPU, of which this process has taken some."""
-    if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] < LIMIT:
+    """None: this GPU has less."""
+    if device.type == "cuda" and total_memory(device) < LIMIT:
         return None
     return LIMIT
 
 
+def _free(device: torch.device) -> int | None:
+    """Bytes of a GPU for the process that measures memory; this one keeps what it has to."""
+    if device.type != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
 @torch.inference_mode()
-def _time(generator: Generator, plan: Plan) -> dict[int, Spread]:
+def _time(generator: Generator, plan: Plan, progress: Progress) -> dict[int, Spread]:
     """Seconds of a batch."""
     ways = {batch: picture_work(generator, batch, plan.options) for batch in plan.batches}
-    taken = take_turns(ways, plan.repeats, plan.clock, plan.warm_up)
+    draws = len(ways) * (plan.warm_up + plan.repeats)
+
+    def follow(done: int) -> None:
+        progress("batches, for their time", done, draws)
+
+    follow(0)
+    taken = take_turns(ways, plan.repeats, plan.clock, plan.warm_up, follow)
     return {batch: spread(found) for batch, found in taken.items()}
 
 
-def _rates(seconds: Mapping[int, Spread], plan: Plan) -> list[Value]:
+def _weigh(plan: Plan, progress: Progress) -> tuple[dict[int, Taken], Largest | None]:
+    """Nobody knows before how many are drawn in search of the largest."""
+    begun = 0
+
+    def follow(what: str) -> None:
+        nonlocal begun
+        progress("batches, for their memory", begun, max(len(plan.batches), begun + 1))
+        begun += 1
+
+    found = memory_of(plan.models[0], plan, follow)
+    progress("batches, for their memory", begun, begun)
+    return found
+
+
+def _rates(seconds: Mapping[int, Spread], plan: Plan, side: int) -> list[Value]:
     values = []
     for batch in (plan.batches[0], plan.batches[-1]):
         median, low, high = seconds[batch]
-        name = f"pictures_per_second_b{batch}:{plan.device.type}"
+        name = f"pictures_per_second_b{batch}_{side}:{plan.device.type}"
         range_of_half = [batch / high, batch / low]
         told = _machine(plan) | {"repeats": plan.repeats, "middle_half": range_of_half}
         values.append(Value(name, batch / median, None, "1/s", HIGHER, told))
     return values
 
 
-def _memories(memory: Mapping[int, Taken], largest: Largest | None, plan: Plan) -> list[Value]:
+def _memories(
+    memory: Mapping[int, Taken],
+    largest: Largest | None,
+    plan: Plan,
+    side: int,
+    free: int | None,  # bytes of the GPU, when it was asked for them
+) -> list[Value]:
     """None where no system tells."""
     values = []
     if plan.batches[-1] in memory:
         batch, curve = plan.batches[-1], [[b, taken.own / MB] for b, taken in memory.items()]
-        name = f"memory_b{batch}:{plan.device.type}"
+        name = f"memory_b{batch}_{side}:{plan.device.type}"
         told = _machine(plan) | {"curve": sorted(curve)}
+        if plan.limit is None:
+            told["note"] = f"no largest batch: this GPU has less than {LIMIT / 1e9:g} GB"
         values.append(Value(name, memory[batch].own / MB, None, "MB", LOWER, told))
     if largest is not None:
-        name = f"largest_batch_{LIMIT / 1e9:g}GB:{plan.device.type}"
+        name = f"largest_batch_{LIMIT / 1e9:g}GB_{side}:{plan.device.type}"
         told = _machine(plan) | {"memory_of_work": plan.room}
         if not largest.measured:
             told["note"] = "by the line through the batches that were measured"
+        if free is not None and free < LIMIT:
+            told["note"] = f"or more: only {free / 1e9:.1f} GB of the GPU were free"
         values.append(Value(name, float(largest.batch), None, "", HIGHER, told))
     return values
 
 
 def _machine(plan: Plan) -> dict[str, object]:
-    return {"machine": machine_name(plan.device)}
+    return {"machine": machine_name(plan.device), "precision": plan.precision}
 
 
 def write_memory(values: Mapping[str, Sequence[dict[str, Any]]], folder: Path) -> list[Path]:

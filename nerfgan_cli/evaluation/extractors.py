@@ -100,10 +100,15 @@ def open_squeezenet(file: Path, device: torch.device) -> Extractor:
     return Extractor(name, checksum, features, device)
 
 
-def open_discriminator(file: Path, device: torch.device) -> Extractor:
+def load_discriminator(file: Path, device: torch.device) -> SingleDiscriminator:
     network = load_network(file, device)
     if not isinstance(network, SingleDiscriminator):
-        raise WeightsError(f"{file} is no discriminator: give one, or another extractor.")
+        raise WeightsError(f"{file} is no discriminator: give one with --discriminator.")
+    return network
+
+
+def open_discriminator(file: Path, device: torch.device) -> Extractor:
+    network = load_discriminator(file, device)
     return Extractor(
         "discriminator", sha256_of(file), lambda pixels: judge(network, pixels), device
     )
@@ -133,7 +138,8 @@ def _squeezenet_file(setting: Setting) -> Path | None:
     return setting.networks.squeezenet or find(IMAGENET["squeeze"])
 
 
-def _discriminator_file(setting: Setting) -> Path | None:
+def discriminator_file(setting: Setting) -> Path | None:
+    """The one that is given, or ToyHeads' own."""
     if setting.networks.discriminator is not None:
         return find_model(setting.networks.discriminator)
     known = setting.generator is not None and is_of_toyheads(setting.generator)
@@ -142,17 +148,29 @@ def _discriminator_file(setting: Setting) -> Path | None:
 
 EXTRACTORS = {
     "inception": Kind("--inception", _inception_file, INCEPTION, open_inception),
-    "discriminator": Kind("--discriminator", _discriminator_file, None, open_discriminator),
+    "discriminator": Kind("--discriminator", discriminator_file, None, open_discriminator),
     "squeezenet": Kind("--squeezenet", _squeezenet_file, IMAGENET["squeeze"], open_squeezenet),
 }
 
 
 def choose_extractors(setting: Setting) -> list[str]:
-    """Those asked for; else those that lie ready, of which a CPU has time for the first."""
-    if setting.networks.extractors is not None:
-        return list(setting.networks.extractors)
+    """Those asked for, by name or by a file; else those that lie ready.
+
+    A CPU has no time for more than one that nobody asked for.
+    """
+    networks = setting.networks
+    if networks.extractors is not None:
+        return list(networks.extractors)
+    files = {
+        "discriminator": networks.discriminator,
+        "inception": networks.inception,
+        "squeezenet": networks.squeezenet,
+    }
+    given = [name for name, file in files.items() if file is not None]
     ready = [name for name in ("discriminator", "inception") if EXTRACTORS[name].file(setting)]
-    return ready[:1] if setting.device.type == "cpu" else ready
+    if setting.device.type == "cpu":
+        return given or ready[:1]
+    return [name for name in files if name in given or name in ready]
 
 
 def find_obstacle(setting: Setting) -> str | None:

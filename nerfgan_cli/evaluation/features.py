@@ -93,7 +93,9 @@ def generator_facts(setting: Setting, generator: Generator, frontal: bool) -> di
 def network_facts(setting: Setting, generator: Generator, options: DrawOptions) -> dict[str, Any]:
     """The same without the cameras."""
     dtypes = {str(module.compute_dtype) for module in _convolving(generator)}
+    raw = {"raw": generator.rays_per_side(options)} if options.raw_only else {}
     return {
+        **raw,
         "model": weights_checksum(generator),
         "branch": options.branch or generator.branch,
         "seed": setting.seed,

@@ -1,6 +1,6 @@
 """Sheets of the same subjects over poses, model by model: figures 4 to 6 of the student's paper."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import radians
 from pathlib import Path
 from typing import NamedTuple
@@ -25,29 +25,37 @@ class Named(NamedTuple):
     options: DrawOptions = DEFAULT_OPTIONS
 
 
-def write_poses(models: Sequence[Named], folder: Path) -> Path:
-    """For each subject a row of each model, so that the same pose stands one above the other."""
+def write_poses(models: Iterable[Named], folder: Path) -> list[Path]:
+    """For each subject a row of each model, so that the same pose stands one above the other.
+
+    Models are drawn one after the other. Nothing is written of none.
+    """
     angles = [(yaw, 0.0) for yaw in YAWS] + [(0.0, pitch) for pitch in PITCHES]
-    captions = [
-        f"{model.name} {seed}, " + (f"pitch {pitch:g}°" if pitch else f"yaw {yaw:g}°")
-        for seed in range(SUBJECTS)
-        for model in models
-        for yaw, pitch in angles
-    ]
+    rows = [(model.name, list(_rows(model, angles))) for model in models]
+    if not rows:
+        return []
+    side = max(len(row[0]) for _, drawn in rows for row in drawn)
+    captions, pictures = [], []
+    for subject in range(SUBJECTS):
+        for name, drawn in rows:
+            captions += [f"{name} {subject}, {_angle(*view)}" for view in angles]
+            pictures += [enlarge(picture, side) for picture in drawn[subject]]
     path = folder / FILE
-    write_png(captioned_grid(_views(models, angles), captions, len(angles)), path)
-    return path
+    write_png(captioned_grid(pictures, captions, len(angles)), path)
+    return [path]
+
+
+def _angle(yaw: float, pitch: float) -> str:
+    return f"pitch {pitch:g}°" if pitch else f"yaw {yaw:g}°"
 
 
 @torch.inference_mode()
-def _views(models: Sequence[Named], angles: Sequence[tuple[float, float]]) -> Iterator[Picture]:
-    """All as large as the largest."""
-    side = max(generator.img_resolution for _, generator, _ in models)
+def _rows(model: Named, angles: Sequence[tuple[float, float]]) -> Iterator[list[Picture]]:
+    """Of each subject."""
+    _, generator, options = model
     yaws, pitches = ([radians(angle) for angle in some] for some in zip(*angles, strict=True))
+    cameras, batch = PRESETS[generator.camera_preset].at(yaws, pitches), choose_batch(*model[1:])
     for seed in range(SUBJECTS):
-        for _, generator, options in models:
-            cameras = PRESETS[generator.camera_preset].at(yaws, pitches)
-            subject = prepare_subject(generator, Person(seed, TRUNCATION), options)
-            batch = choose_batch(generator)
-            for view in draw_views(generator, subject, cameras, options, batch):
-                yield from (enlarge(picture, side) for picture in to_pixels(view.image))
+        subject = prepare_subject(generator, Person(seed, TRUNCATION), options)
+        drawn = draw_views(generator, subject, cameras, options, batch)
+        yield [picture for view in drawn for picture in to_pixels(view.image)]

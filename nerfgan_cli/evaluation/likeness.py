@@ -1,8 +1,8 @@
 """PSNR, SSIM and LPIPS to the teacher's pictures of the same (z, camera): table 4 (metrics.md 7).
 
-One pass draws both and measures all three, so that what the teacher draws, which is most of the
-work, is drawn once. Rows of the pass are kept like features. Pictures are compared as they are
-saved, at their own resolution; LPIPS with AlexNet unless another network is named.
+One pass draws both and measures all, so that what the teacher draws, which is most of the work, is
+drawn once. Rows of the pass are kept like features. Pictures are compared as they are saved, at
+their own resolution; by networks in `judges.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +13,13 @@ import numpy as np
 import torch
 
 from nerfgan_cli.checkpoints.checksum import space_checksum, weights_checksum
-from nerfgan_cli.checkpoints.conversion import sha256_of
-from nerfgan_cli.checkpoints.measuring import IMAGENET
-from nerfgan_cli.checkpoints.published import find, find_or_fetch, how_to_get
-from nerfgan_cli.errors import NerfganError, UsageError
-from nerfgan_cli.evaluation.extractors import name_of
+from nerfgan_cli.errors import NerfganError
 from nerfgan_cli.evaluation.features import generator_facts, network_facts
+from nerfgan_cli.evaluation.judges import JUDGES, Judge, find_judge_obstacle, open_judge
 from nerfgan_cli.evaluation.looks import Array
 from nerfgan_cli.evaluation.metric import (
     HIGHER,
     LOWER,
-    MissingWeights,
     Setting,
     Value,
     mean_value,
@@ -40,27 +36,18 @@ from nerfgan_cli.evaluation.samples import (
     short,
 )
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, Generator
-from nerfgan_cli.losses.lpips import Lpips
 from nerfgan_cli.media import Picture, to_pixels
 from nerfgan_cli.metrics.psnr import LARGEST, PEAK, psnr, squared_error
 from nerfgan_cli.metrics.ssim import ssim
 
 QUICK, MOST = 200, 1000  # pairs of a bare evaluation, and those of the paper's table 4
-PAIRS, LPIPS = "pairs", "lpips"  # tables; further networks look at the pairs without measuring anew
+PAIRS = "pairs"  # a table; each judge has one of its own, so that no pair is measured anew for it
 COLUMNS = ("psnr", "error", "psnr_raw", "error_raw", "ssim")  # of pairs; errors: mean squared
-ALTERNATIVE = "leave lpips out of --metrics"
-
-
-class Judge(NamedTuple):
-    """The network of LPIPS, where there is one."""
-
-    network: Lpips
-    checksum: str
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """PSNR, SSIM or LPIPS."""
+    """PSNR, SSIM, or what a judge says."""
 
     name: str
 
@@ -68,6 +55,8 @@ class Likeness:
         generator, teacher = setting.generator, setting.teacher
         if generator is None:
             return "it compares pictures of the same latent: give a --model, not pictures"
+        if setting.options.raw_only:
+            return "it compares whole pictures, psnr their raw ones too: leave --what raw out"
         if teacher is None:
             return "it compares with the teacher's pictures: name it with --teacher"
         if weights_checksum(generator) == weights_checksum(teacher):
@@ -79,12 +68,12 @@ class Likeness:
                 f"the teacher draws {teacher.img_resolution}² and the model "
                 f"{generator.img_resolution}²: name a teacher of that size"
             )
-        return self._lacking_network(setting) if self.name == "lpips" else None
+        return find_judge_obstacle(setting, self.name) if self.name in JUDGES else None
 
     def measure(self, setting: Setting) -> list[Value]:
         count = min(available(setting, QUICK), MOST)
-        judge = self._judge(setting)
-        columns = compare_pairs(setting, count, judge)
+        judges = self._judges(setting)
+        columns = compare_pairs(setting, count, judges)
         assert setting.teacher is not None
         assert setting.generator is not None
         protocol: dict[str, object] = {
@@ -96,12 +85,11 @@ class Likeness:
         }
         if self.name == "ssim":
             return [mean_value(f"ssim{short(count)}", columns["ssim"], "", HIGHER, protocol)]
-        if self.name == "lpips":
-            assert judge is not None
-            network = setting.networks.lpips
-            told = protocol | {"network": network, "network_sha256": judge.checksum}
-            name = f"lpips{short(count)}:{name_of(network, judge.checksum, IMAGENET[network])}"
-            return [mean_value(name, columns[LPIPS], "", LOWER, told)]
+        if self.name in JUDGES:
+            judge = judges[self.name]
+            told = protocol | {"network": judge.name, "network_sha256": judge.checksum}
+            name = f"{self.name}{short(count)}:{judge.name}"
+            return [mean_value(name, columns[self.name], "", LOWER, told)]
         raw = protocol | {"resolution": setting.generator.raw_resolution}
         values = [_decibels(f"psnr{short(count)}", columns["psnr"], columns["error"], protocol)]
         if setting.teacher.raw_resolution == setting.generator.raw_resolution:
@@ -109,50 +97,32 @@ class Likeness:
             values.append(_decibels(name, columns["psnr_raw"], columns["error_raw"], raw))
         return values
 
-    def _lacking_network(self, setting: Setting) -> MissingWeights | None:
-        networks = setting.networks
-        published = IMAGENET.get(networks.lpips)
-        if published is None:
-            raise UsageError(
-                f"unknown network {networks.lpips!r}: use one of {', '.join(IMAGENET)}."
-            )
-        if networks.lpips_weights is not None or find(published) is not None:
-            return None
-        return MissingWeights(
-            f"it needs {published.name}, which is not installed: "
-            + how_to_get(published, networks.lpips, "--lpips-weights")
-        )
-
-    def _judge(self, setting: Setting) -> Judge | None:
-        """Also for the others, where it lies ready and can be read: they share the pass."""
-        if setting.world.tell(self._lacking_network(setting) is not None):
-            return None
-        networks = setting.networks
-        network = Lpips(networks.lpips)
-        try:
-            with setting.world.alike():
-                published = IMAGENET[networks.lpips]
-                file = networks.lpips_weights or find_or_fetch(published, ALTERNATIVE)
-                network.load(file)
-        except NerfganError:
-            if self.name == "lpips":
-                raise
-            return None
-        return Judge(network.to(setting.device), sha256_of(file))
+    def _judges(self, setting: Setting) -> dict[str, Judge]:
+        """Those of other metrics too, where they can be had: they share the pass."""
+        found: dict[str, Judge] = {}
+        for kind in JUDGES:
+            if setting.world.tell(find_judge_obstacle(setting, kind) is not None):
+                continue
+            try:
+                found[kind] = open_judge(setting, kind)
+            except NerfganError:
+                if self.name == kind:
+                    raise
+        return found
 
 
-def compare_pairs(setting: Setting, count: int, judge: Judge | None) -> dict[str, Array]:
-    """Columns with a number for each pair; no LPIPS without its network."""
+def compare_pairs(setting: Setting, count: int, judges: Mapping[str, Judge]) -> dict[str, Array]:
+    """Columns with a number for each pair."""
     generator, teacher = setting.generator, setting.teacher
     assert generator is not None
     assert teacher is not None
     facts = generator_facts(setting, generator, frontal=False) | {
         "teacher": network_facts(setting, teacher, DEFAULT_OPTIONS),
     }
-    folders = {PAIRS: folder_of(setting.cache, PAIRS, facts)}
-    if judge is not None:
-        network = [setting.networks.lpips, judge.checksum]
-        folders[LPIPS] = folder_of(setting.cache, LPIPS, facts | {"network": network})
+    folders = {PAIRS: folder_of(setting.cache, PAIRS, facts)} | {
+        kind: folder_of(setting.cache, kind, facts | {"network": judge[1:]})
+        for kind, judge in judges.items()
+    }
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         for part in work:
@@ -160,7 +130,8 @@ def compare_pairs(setting: Setting, count: int, judge: Judge | None) -> dict[str
             for some in batches(setting, part.indices):
                 pair = _draw(setting, some, generator, teacher)
                 for name in part.lacking:
-                    rows[name].append(_distance(pair, judge) if name == LPIPS else _compare(pair))
+                    judge = judges.get(name)
+                    rows[name].append(_compare(pair) if judge is None else _ask(judge, pair))
             yield {name: np.concatenate(each) for name, each in rows.items()}
 
     what = f"pairs of {setting.name} and its teacher"
@@ -168,8 +139,7 @@ def compare_pairs(setting: Setting, count: int, judge: Judge | None) -> dict[str
         setting.world, folders, count, make, lambda done: setting.progress(what, done, count)
     )
     columns = dict(zip(COLUMNS, tables[PAIRS].all().T, strict=True))
-    if judge is not None:
-        columns[LPIPS] = tables[LPIPS].all()[:, 0]
+    columns |= {kind: tables[kind].all()[:, 0] for kind in judges}
     return {name: column.astype(np.float64) for name, column in columns.items()}
 
 
@@ -198,8 +168,7 @@ def _compare(pair: Pair) -> Rows:  # [B, COLUMNS]
 
 
 @torch.inference_mode()
-def _distance(pair: Pair, judge: Judge | None) -> Rows:  # [B, 1]
-    assert judge is not None
+def _ask(judge: Judge, pair: Pair) -> Rows:  # [B, 1]
     device = next(judge.network.parameters()).device
     found: torch.Tensor = judge.network(*(_quantised(shown).to(device) for shown in pair.final))
     rows: Rows = found.float().cpu().numpy()[:, None]
@@ -217,4 +186,4 @@ def _decibels(name: str, numbers: Array, errors: Array, protocol: dict[str, obje
     return mean_value(name, numbers, "dB", HIGHER, protocol | {"psnr_of_mean_error": of_mean})
 
 
-LIKENESS = [Likeness("psnr"), Likeness("ssim"), Likeness("lpips")]
+LIKENESS = [Likeness(name) for name in ("psnr", "ssim", *JUDGES)]

@@ -48,7 +48,7 @@ class Networks:
     inception: Path | None = None  # file of the Inception of 2015
     discriminator: str | None = None  # a model whose features serve as an extractor
     squeezenet: Path | None = None  # file of its weights, as an extractor
-    lpips: str = "alex"  # network below LPIPS: alex, vgg or squeeze
+    lpips: str | None = None  # network below LPIPS: alex, vgg or squeeze
     lpips_weights: Path | None = None  # file of that network
     pack: str | None = None  # of InsightFace, a name or a folder
     pose: Path | None = None  # ONNX
@@ -79,14 +79,35 @@ class Setting:
     cache: Path  # folder of what can be used again
     progress: Progress
     networks: Networks = field(default_factory=Networks)
-    options: DrawOptions = DEFAULT_OPTIONS  # of `generator`: the branch that is judged
+    options: DrawOptions = DEFAULT_OPTIONS  # of `generator`: its branch, and whether raw pictures
     origin: Origin | None = None  # of `generator`
+    named: frozenset[str] = frozenset()  # metrics asked for one by one: what they lack is fetched
     # Heads that turn: the mapping network sees each view's camera, not the frontal one for all.
     condition_on_view: bool = False
 
     @property
     def device(self) -> torch.device:
         return self.world.device
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the pictures that are judged."""
+        if self.generator is not None:
+            return side_of(self.generator, self.options)
+        assert self.images is not None
+        return self.images.resolution
+
+    @property
+    def shown(self) -> str:
+        """For the names of numbers of raw pictures, which no other can be compared with."""
+        return f"_raw{self.side}" if self.options.raw_only else ""
+
+
+def side_of(generator: Generator, options: DrawOptions) -> int:
+    """Pixels of a side of its pictures."""
+    if options.raw_only:
+        return generator.rays_per_side(options)
+    return generator.img_resolution
 
 
 class MissingWeights(str):

@@ -31,7 +31,6 @@ from nerfgan_cli.faces.cropping import Pixels
 from nerfgan_cli.faces.detector import DEFAULT_PACK, Detector, Face, load_pack
 from nerfgan_cli.faces.detector import LANDMARKS as PACK_LANDMARKS
 from nerfgan_cli.faces.networks import Looker, Network, first_line, look_steadily, open_session
-from nerfgan_cli.faces.packs import folder_of
 from nerfgan_cli.metrics.umeyama import fit_similarity
 
 RECOGNITION = "recognition"  # InsightFace's word
@@ -164,8 +163,3 @@ def embed(arcface: Any, picture: Pixels, face: Face) -> Array:  # [D]
 
 def file_sum(model: Any) -> str:
     return sha256_of(Path(model.model_file))
-
-
-def pack_folder(pack: str | None) -> Path:
-    """Where a pack lies, or would."""
-    return folder_of(pack or DEFAULT_PACK)

@@ -1,4 +1,8 @@
-"""`eval.json`: what was measured, of whom, how, and what could not be (metrics.md 13)."""
+"""`eval.json`: what was measured, of whom, how, and what could not be (metrics.md 13).
+
+A folder holds the report of one model, or of one set of pictures, measured in one way. What is
+measured later joins what is there; a number of the same name takes the place of the old one.
+"""
 
 import json
 import platform
@@ -12,12 +16,27 @@ from typing import Any
 import torch
 
 from nerfgan_cli import __version__
+from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.evaluation.metric import MissingWeights, Setting, Value
 from nerfgan_cli.files import replacing
 
 FILE = "eval.json"
 LINES = "metrics.jsonl"  # one line for each metric ever measured into the folder
+# What the numbers of a report have in common, as a sentence says it.
+COMMON = {
+    "checksum": "model",
+    "images_fingerprint": "set of pictures",
+    "branch": "branch",
+    "what": "kind of picture",
+    "resolution": "resolution",
+    "precision": "precision",
+    "teacher_checksum": "teacher",
+    "data_fingerprint": "data set",
+    "seed": "seed",
+    "device": "device",
+    "nerfgan": "version of nerfgan",
+}
 LIBRARIES = ("torch", "numpy", "torch-fidelity", "lpips", "insightface", "onnxruntime")
 
 
@@ -30,6 +49,7 @@ class Report:
     skipped: list[dict[str, str]] = field(default_factory=list)  # metric and why
     figures: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    earlier: "Report | None" = None  # of the folder that it is written into
 
     @property
     def name(self) -> str:
@@ -51,19 +71,65 @@ class Report:
             "seconds": round(self.seconds, 1),
         }
 
+    def whole(self) -> "Report":
+        """With what was measured earlier, and what is still missing of it."""
+        if self.earlier is None:
+            return self
+        new = {value["name"] for value in self.values}
+        dealt_with = {value["metric"] for value in self.values} | {"figures"}
+        dealt_with |= {name for skip in self.skipped for name in _metrics(skip)}
+        values = [value for value in self.earlier.values if value["name"] not in new]
+        skipped = [skip for skip in self.earlier.skipped if dealt_with.isdisjoint(_metrics(skip))]
+        return Report(
+            self.facts,
+            values + self.values,
+            skipped + self.skipped,
+            list(dict.fromkeys(self.earlier.figures + self.figures)),
+            self.earlier.seconds + self.seconds,
+        )
+
     def write(self, folder: Path) -> None:
+        """Nothing measured changes no earlier report."""
+        if not self.values and self.earlier is not None:
+            return
         with replacing(folder / FILE) as unfinished:
-            unfinished.write_text(json.dumps(self.to_json(), indent=2) + "\n", "utf-8")
+            unfinished.write_text(json.dumps(self.whole().to_json(), indent=2) + "\n", "utf-8")
+
+
+def open_report(facts: dict[str, Any], folder: Path) -> Report:
+    """One that goes on with what lies in the folder; refused if that is of something else."""
+    if not (folder / FILE).exists():
+        return Report(facts)
+    earlier = read_report(folder)
+    if not earlier.values:
+        return Report(facts)
+    for key, what in COMMON.items():
+        old, new = earlier.facts.get(key), facts.get(key)
+        if old != new:
+            old, new = (
+                str(fact)[:8] if key.endswith("fingerprint") else fact for fact in (old, new)
+            )
+            raise InputError(
+                f"{folder / FILE} is the report of another {what} ({old}, not {new}): choose "
+                "another folder with --out, or move it away."
+            )
+    return Report(facts, earlier=earlier)
+
+
+def _metrics(skip: Mapping[str, str]) -> set[str]:
+    """ "fid:inception, kid:inception": fid and kid"""
+    return {name.partition(":")[0] for name in skip["metric"].split(", ")}
 
 
 def describe(setting: Setting, more: Mapping[str, Any]) -> dict[str, Any]:
     """Of a report's facts: who, against what, on which machine."""
-    data = setting.data
+    data, teacher = setting.data, setting.teacher
     return {
         "name": setting.name,
         **more,
         "data": None if data is None else data.name,
         "data_fingerprint": None if data is None else data.fingerprint(),
+        "teacher_checksum": None if teacher is None else f"{weights_checksum(teacher):08x}",
         "seed": setting.seed,
         "number": setting.number,
         "device": machine_name(setting.device),
@@ -133,7 +199,7 @@ def read_report(path: Path) -> Report:
         return Report(content | {"name": str(content["name"])}, values, skipped, figures, seconds)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{file} is no report of nerfgan eval ({error}): evaluate the model again."
+            f"{file} is no report of nerfgan eval ({error}): move it away, and evaluate again."
         ) from error
 
 

@@ -44,13 +44,13 @@ def evaluate(
             skip(metric, obstacle, kind(f"{metric.name} was not measured: {obstacle}."))
             if able:
                 say(f"not {metric.name}: {obstacle}")
+    _note_omission(setting, able, report)
     for metric in able:
         error = _measure(setting, metric, report, folder)
         if error is not None:
             skip(metric, str(error).rstrip("."), error)
-        if setting.world.first and report.values:
+        if setting.world.first:
             report.write(folder)
-    _note_omission(setting, report)
     return failures
 
 
@@ -64,12 +64,11 @@ def find_obstacles(setting: Setting, metrics: Sequence[Metric]) -> list[str | No
     return told
 
 
-def _note_omission(setting: Setting, report: Report) -> None:
-    """Distances were measured, but not as the papers have them."""
-    measured = {value["metric"] for value in report.values}
-    names = [distance.name for distance in DISTANCES if distance.name in measured]
-    reason = find_omission(setting)
-    if names and reason is not None:
+def _note_omission(setting: Setting, metrics: Sequence[Metric], report: Report) -> None:
+    """Distances are measured, but not as the papers have them."""
+    names = [distance.name for distance in DISTANCES if distance in metrics]
+    reason = find_omission(setting) if names else None
+    if reason is not None:
         report.skip(", ".join(f"{name}:inception" for name in names), reason)
 
 

@@ -135,7 +135,7 @@ def batches(setting: Setting, indices: Indices) -> Sequence[Indices]:
     """Parts that are drawn at once."""
     size = setting.batch
     if size is None:
-        size = 16 if setting.generator is None else choose_batch(setting.generator)
+        size = 16 if setting.generator is None else choose_batch(setting.generator, setting.options)
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 

@@ -68,7 +68,7 @@ def conditioning(setting: Setting) -> str:
 
 def mark(setting: Setting) -> str:
     """For the names of numbers that others cannot be compared with."""
-    return "_conditioned" * setting.condition_on_view
+    return setting.shown + "_conditioned" * setting.condition_on_view
 
 
 def look_at_heads(

@@ -65,9 +65,7 @@ class Turning:
 
     def measure(self, setting: Setting) -> list[Value]:
         count = min(available(setting, QUICK), MOST)
-        with setting.world.alike():
-            reader = open_reader(setting)
-        return self.values(setting, reader, count)
+        return self.values(setting, open_reader(setting, self.name), count)
 
 
 def measure_identity(setting: Setting, reader: FaceReader, count: int) -> list[Value]:

@@ -3,7 +3,8 @@
     image     as it is drawn
     depth     of the rays; near is bright
     shape     the surface that `nerfgan mesh` writes, in grey
-    strip     one row of pixels over a sweep of the camera, time runs downwards
+    rows      the image, with those rows marked of which there are strips
+    strip     one row of pixels over a sweep of the camera, time runs downwards; of each such row
     planes    the tri-planes that are drawn from, a picture of each
     residual  those that the 3D branch of a Mimic3D adds, alone
 
@@ -12,7 +13,6 @@ What a generator lacks it has no panel of.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import radians
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +26,9 @@ from nerfgan_cli.generators.drawing import Sitter, choose_batch, draw_views, pre
 from nerfgan_cli.media import Picture, enlarge, pictures_of
 from nerfgan_cli.meshes.paint import Field
 from nerfgan_cli.meshes.shading import find_body, shade
-from nerfgan_cli.meshes.surface import LEVEL, MARGIN
-from nerfgan_cli.reconstruction.strips import stretched, strip
+from nerfgan_cli.meshes.surface import LEVEL, MARGIN, TOP_MARGIN
+from nerfgan_cli.reconstruction.strips import SWING, marked, stretched, strip
 from nerfgan_cli.reconstruction.sweep import sweep
-
-SWING = radians(30)  # of a strip's camera, to either side
 
 
 class Labelled(NamedTuple):
@@ -46,7 +44,7 @@ class Frame:
     pitch: float
     size: int  # pixels of a side
     views: int  # of a strip
-    row: float  # of a strip, in shares of the picture from its top
+    rows: tuple[float, ...]  # that strips are of, in shares of the picture from its top
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,10 @@ class Scene:
         )
         return np.concatenate([pictures_of(rendering, what) for rendering in drawn])
 
+    def rows_of(self, picture: Picture) -> list[int]:
+        """Of pixels, from the top."""
+        return [round(share * (len(picture) - 1)) for share in self.frame.rows]
+
 
 @torch.inference_mode()
 def prepare_scene(
@@ -89,22 +91,30 @@ def _image(scene: Scene) -> list[Labelled]:
     return [Labelled("", scene.draw(scene.camera, "image")[0])]
 
 
+def _rows(scene: Scene) -> list[Labelled]:
+    (image,) = scene.draw(scene.camera, "image")
+    return [Labelled("rows", marked(image, scene.rows_of(image)))]
+
+
 def _depth(scene: Scene) -> list[Labelled]:
     return [Labelled("depth", scene.draw(scene.camera, "depth")[0])]
 
 
 def _shape(scene: Scene) -> list[Labelled]:
     generator = scene.generator
-    side, pivot = generator.density_side * (1 - 2 * MARGIN), PRESETS[generator.camera_preset].pivot
-    body = find_body(Field(generator, scene.subject), pivot, side, LEVEL)
+    whole, pivot = generator.density_side, PRESETS[generator.camera_preset].pivot
+    field = Field(generator, scene.subject, whole * (0.5 - TOP_MARGIN))
+    body = find_body(field, pivot, whole * (1 - 2 * MARGIN), LEVEL)
     return [Labelled("shape", shade(body, scene.camera, scene.frame.size))]
 
 
 def _strip(scene: Scene) -> list[Labelled]:
     frame = scene.frame
     pictures = scene.draw(sweep(scene.generator.camera_preset, frame.views, SWING), "image")
-    row = round(frame.row * (pictures.shape[1] - 1))
-    return [Labelled(f"row {row}", stretched(strip(pictures, row), frame.size))]
+    return [
+        Labelled(f"row {row}", stretched(strip(pictures, row), frame.size))
+        for row in scene.rows_of(pictures[0])
+    ]
 
 
 def _planes(scene: Scene) -> list[Labelled]:
@@ -131,6 +141,7 @@ PANELS = {
     "image": Panel(_image),
     "depth": Panel(_depth, lambda scene: scene.generator.has_depth, "depth"),
     "shape": Panel(_shape, lambda scene: scene.generator.has_density, "density"),
+    "rows": Panel(_rows),
     "strip": Panel(_strip),
     "planes": Panel(_planes, lambda scene: scene.generator.plane_axes is not None, "tri-planes"),
     "residual": Panel(

@@ -15,9 +15,10 @@ from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.parts import NUMBER
 from nerfgan_cli.data.toyheads.renderer import Drawn, draw
-from nerfgan_cli.generators.contract import Generator, Rendering
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator, Rendering
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.psnr import psnr
+from nerfgan_cli.metrics.ssim import ssim
 
 HELD_OUT = 1 << 24  # index of a head that no run of a sensible length learns from
 
@@ -26,6 +27,7 @@ class Likeness(NamedTuple):
     """Means over heads and views; lengths are in world units, a head is about 0.45 high."""
 
     psnr: float  # of the picture, dB
+    ssim: float
     psnr_raw: float  # of the volume's picture, at its own resolution
     sharpness: float  # mean |difference| of neighbouring pixels, as a fraction of the truth's
     distinctness: float  # dB that the own head's picture is better than another head's
@@ -41,21 +43,29 @@ class View(NamedTuple):
 
     rendering: Rendering
     image: Tensor  # [B, 3, H, W]
-    raw: Drawn
+    raw: Drawn  # as large as the volume's picture
 
 
 @torch.inference_mode()
-def view_heads(generator: Generator, indices: np.ndarray, camera: Camera, seed: int = 0) -> View:
+def view_heads(
+    generator: Generator,
+    indices: np.ndarray,
+    camera: Camera,
+    seed: int = 0,
+    options: DrawOptions = DEFAULT_OPTIONS,
+) -> View:
     """Heads of (seed, index) from one camera."""
     z = latents(seed, indices)
     device = next(generator.parameters()).device
     preset = PRESETS[generator.camera_preset]
     ws = generator.mapping(z.to(device), preset.frontal().to(device))
     cameras = camera.expand(len(z)).to(device)
-    rendering = generator.synthesis(ws, cameras)
+    rendering = generator.synthesis(ws, cameras, options)
     heads = heads_from_latent(z.to(device))
-    image = draw(heads, cameras, generator.img_resolution).image
-    return View(rendering, image, draw(heads, cameras, generator.raw_resolution))
+    side, raw_side = (each.shape[-1] for each in (rendering.image, rendering.image_raw))
+    raw = draw(heads, cameras, raw_side)
+    image = raw.image if side == raw_side else draw(heads, cameras, side).image
+    return View(rendering, image, raw)
 
 
 def likeness(
@@ -64,10 +74,11 @@ def likeness(
     yaws: Sequence[float],  # radians
     batch: int = 16,
     seed: int = 0,
+    options: DrawOptions = DEFAULT_OPTIONS,
 ) -> Likeness:
     preset = PRESETS[generator.camera_preset]
     scores = [
-        torch.tensor(_score(view_heads(generator, part, preset.at(yaw), seed)))
+        torch.tensor(_score(view_heads(generator, part, preset.at(yaw), seed, options)))
         for part in np.array_split(indices, -(-len(indices) // batch))
         for yaw in yaws
     ]
@@ -90,6 +101,7 @@ def _score(view: View) -> Likeness:
     of_other = raw.depth.roll(1, 0).nan_to_num(posinf=0)
     return Likeness(
         own.mean(),
+        ssim(drawn, exact_image).mean(),
         psnr(to_pixels(rendering.image_raw), to_pixels(raw.image)).mean(),
         _contrast(rendering.image).item() / _contrast(view.image).item(),
         (own - other).mean(),

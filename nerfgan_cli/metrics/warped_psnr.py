@@ -77,11 +77,10 @@ def see_codes(
 def warped_psnr(
     generator: Generator,  # that draws from the teacher's codes: a student, or the teacher itself
     subjects: Iterable[BothSides],
-    tolerance: float = TOLERANCE,
     options: DrawOptions = DEFAULT_OPTIONS,  # of the generator
 ) -> float:
     """Mean in dB over the subjects and both ways, from left to right and back."""
-    values = torch.cat([both_ways(generator, some, tolerance, options) for some in subjects])
+    values = torch.cat([both_ways(generator, some, options) for some in subjects])
     if bool(values.isnan().all()):
         raise InputError(
             "this teacher's depth has no point that both cameras see: train the teacher further."
@@ -93,15 +92,13 @@ def warped_psnr(
 def both_ways(
     generator: Generator,
     subjects: BothSides,
-    tolerance: float = TOLERANCE,
     options: DrawOptions = DEFAULT_OPTIONS,  # of the generator that is judged
 ) -> Tensor:  # [B, 2], dB
     """From left to right, and back; NaN where the cameras see no point in common."""
     ws, (left, _), (right, _) = subjects
     subject = generator.prepare(ws, options)
     a, b = (generator.draw(subject, side.camera, options).image for side in (left, right))
-    ways = carried_psnr(a, b, left, right, tolerance), carried_psnr(b, a, right, left, tolerance)
-    return torch.stack(ways, dim=1)
+    return torch.stack([carried_psnr(a, b, left, right), carried_psnr(b, a, right, left)], dim=1)
 
 
 def carried_psnr(
@@ -109,11 +106,10 @@ def carried_psnr(
     image_b: Tensor,  # [B, 3, H, H], of the same subjects
     a: Surface,
     b: Surface,
-    tolerance: float,  # world units
 ) -> Tensor:  # [B], dB; NaN where the cameras see no point in common
     """Of the first, carried over to camera b, where both see the surface."""
     first, second = image_a.clamp(-1, 1), image_b.clamp(-1, 1)
-    carried, seen = reproject(first, a, b, tolerance)
+    carried, seen = reproject(first, a, b, TOLERANCE)
     error = (carried - second).square().mean(dim=1, keepdim=True)
     mean = torch.where(seen, error, 0).sum(dim=(1, 2, 3)) / seen.sum(dim=(1, 2, 3))
     return (10 * torch.log10(PEAK**2 / mean)).clamp(max=LARGEST)

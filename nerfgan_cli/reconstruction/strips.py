@@ -6,11 +6,15 @@ flicker draws noise. A figure to look at, not a number (metrics.md 8.2).
 """
 
 from collections.abc import Iterable, Sequence
+from math import radians
 
 import numpy as np
 from PIL import Image
 
 from nerfgan_cli.media import Picture
+
+VIEWS = 128  # of a sweep, as lines of a strip; 120 to 240 are usual (mimic3d.md 15)
+SWING = radians(30)  # of the camera, to either side
 
 
 def strip(pictures: Iterable[Picture], row: int) -> Picture:  # [N, W, 3]

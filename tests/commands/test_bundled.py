@@ -1,6 +1,7 @@
 """The model that travels with the package: there, small, and of heads that turn."""
 
 import json
+import sys
 from importlib import import_module
 from math import radians
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from cli import ROOT  # of this folder
+from distill_case import MIMIC3D, save_teacher
 from PIL import Image
 
 from nerfgan_cli.checkpoints.format import load_model
@@ -22,8 +24,9 @@ from nerfgan_cli.checkpoints.zoo import (
     installed,
 )
 from nerfgan_cli.data.toyheads.renderer import Drawn
+from nerfgan_cli.evaluation.volumes import Measured
 from nerfgan_cli.generators.contract import Rendering
-from nerfgan_cli.metrics.toyheads import HELD_OUT, View, likeness
+from nerfgan_cli.metrics.toyheads import HELD_OUT, Likeness, View, likeness
 from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
 from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.recipe_reader import parse_toml
@@ -104,11 +107,36 @@ def test_the_sheet_of_the_benchmark_has_cells_of_one_size(tmp_path, monkeypatch)
     image = torch.zeros(8, 3, side, side)
     rendering = Rendering(image, image, image, drawn)
     view = View(rendering, image, Drawn(image, exact, torch.zeros_like(exact)))
-    monkeypatch.setattr(bundled, "view_heads", lambda *_: view)
+    monkeypatch.setattr(bundled, "view_heads", lambda *_, **__: view)
     generator = SimpleNamespace(camera_preset="ffhq", img_resolution=side)
-    bundled.write_sheet(generator, tmp_path / "sheet.png")
+    bundled.write_sheet(generator, {"2d": None, "3d": None}, tmp_path / "sheet.png")
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
-    assert sheet.shape == (8 * side, 8 * side, 3)
-    first, second = (sheet[row * side : (row + 1) * side, :side] for row in (6, 7))
+    assert sheet.shape == (12 * side, 8 * side, 3)
+    first, *others = (sheet[row * side : (row + 1) * side, :side] for row in (9, 10, 11))
     assert (first[:, 0].min(), first[:, -1].max()) == (255, 0)  # near is bright, to the left
-    assert (second[:, 0].max(), second[:, -1].min()) == (0, 255)
+    for other in others:
+        assert (other[:, 0].max(), other[:, -1].min()) == (0, 255)
+
+
+def test_the_benchmark_tells_of_both_branches(tmp_path, monkeypatch, capsys):
+    """A column for each, of what was measured of it."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    bundled = import_module("bundled")
+    save_teacher(tmp_path / "mimic.safetensors", 1, MIMIC3D)
+
+    def measure(generator, options, cache, amount):
+        return Measured(*[float(options.branch[0])] * 4, Likeness(*range(10)))
+
+    monkeypatch.setattr(bundled, "measure", measure)
+    monkeypatch.setattr(bundled, "REPEATS", 1)
+    given = ["bundled.py", "--model", tmp_path / "mimic.safetensors", "--scenes", 2]
+    monkeypatch.setattr(sys, "argv", [str(each) for each in given])
+    bundled.main()
+    lines = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    rows = {title: own for title, *own in filter(None, cells)}
+    assert rows["mimic.safetensors"] == ["2d", "3d"]
+    assert rows["psnr_mv_fast2, dB"] == rows["fid500:discriminator"] == ["2", "3"]
+    assert rows["SSIM of the picture"] == ["1", "1"]
+    assert rows["correlation with the exact depth, on the head"] == ["8", "8"]
+    assert all(float(number) > 0 for number in rows["one frame of a new head, s"])

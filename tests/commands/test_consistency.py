@@ -115,7 +115,9 @@ def test_rows_of_a_sweep_are_drawn(nerfgan, tmp_path, models) -> None:
     run = ("consistency", "--model", models.student, "--teacher", models.teacher)
     done = nerfgan(*run, "--strips", out, "--what", "raw", "--device", "cpu")
     assert done.code == 0, done
-    assert np.asarray(Image.open(out)).std() > 10
+    sheet = np.asarray(Image.open(out))
+    assert sheet.std() > 10
+    assert (sheet == (255, 0, 0)).all(axis=2).any(axis=1).sum() >= 6  # three rows of either model
 
 
 def test_pictures_of_one_subject_are_measured(nerfgan, tmp_path) -> None:
@@ -136,5 +138,6 @@ def test_what_cannot_be_measured_is_said(nerfgan, tmp_path, models) -> None:
     student = ("consistency", "--model", models.student, "-o", tmp_path / "x.json")
     nerfgan(*student, "--what", "depth").refused(2, "--what")
     nerfgan(*student, "--branch", "3d").refused(2, "--branch")
+    nerfgan(*student, "--like", "afhq").refused(2, "--like would do nothing without --images")
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     nerfgan("consistency", "--images", tmp_path, "-o", tmp_path / "x.json").refused(3, "--cameras")

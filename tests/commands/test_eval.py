@@ -1,11 +1,13 @@
 """`nerfgan eval`, with networks that draw in no time: numbers, names, faults, comparisons."""
 
 import csv
+import io
 import json
 import os
 import re
 import shutil
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from training_case import in_child
 
 from nerfgan_cli.checkpoints.conversion import sha256_of
 from nerfgan_cli.commands.app import main
+from nerfgan_cli.commands.evaluating import Bars
 from nerfgan_cli.data.toyheads.dataset import cameras
 from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.renderer import draw
@@ -33,9 +36,14 @@ ALL = f"{DISTANCES},psnr,ssim"
 
 @pytest.fixture(autouse=True)
 def without_weights(monkeypatch, tmp_path):
-    """No network of anybody else is installed; the sheet is small."""
+    """No network of anybody else is installed, or to be had; the sheet is small."""
+
+    def offline(*_, **__):
+        raise OSError("offline")
+
     for name in ("NERFGAN_HOME", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setattr("nerfgan_cli.checkpoints.published.urlopen", offline)
     for name, few in (("SUBJECTS", 1), ("YAWS", (0.0, 15.0)), ("PITCHES", ())):
         monkeypatch.setattr(f"nerfgan_cli.evaluation.figures.{name}", few)
 
@@ -68,7 +76,7 @@ def judge(nerfgan, models, real, tmp_path):
     def run(images, *more):
         return nerfgan(
             *("eval", "--images", images, "--data", real),
-            *("--discriminator", models.critic, "--extractor", "discriminator"),
+            *("--discriminator", models.critic),
             *("--cache", tmp_path / "cache", "-o", tmp_path / "judged", *more),
         )
 
@@ -126,16 +134,25 @@ def test_each_number_says_what_it_is_of(evaluate, tmp_path):
 
 
 def test_a_bare_word_measures_what_it_can(evaluate, monkeypatch, tmp_path):
-    kept = {name: METRICS[name] for name in ("fid", "psnr", "lpips")}
+    kept = {name: METRICS[name] for name in ("fid", "psnr", "lpips", "perceptual")}
     monkeypatch.setattr("nerfgan_cli.commands.evaluating.METRICS", kept)
     monkeypatch.setattr("nerfgan_cli.evaluation.distances.QUICK", 4)
     monkeypatch.setattr("nerfgan_cli.evaluation.distances.QUICK_REAL", 6)
     monkeypatch.setattr("nerfgan_cli.evaluation.likeness.QUICK", 3)
     done = evaluate()
     assert done.code == 0, done.err
-    assert list(values(tmp_path / "out")) == ["fid4:discriminator", "psnr3", "psnr_raw3"]
+    assert list(values(tmp_path / "out")) == [
+        *("fid4:discriminator", "psnr3", "psnr_raw3", "perceptual3:discriminator")
+    ]
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").open()]
+    for line in lines:  # nothing was fetched, and each says what is missing
+        missing = {entry["metric"]: entry["reason"] for entry in line["missing"]}
+        assert list(missing) == ["lpips", "fid:inception"]
+        assert "nerfgan weights get alex" in missing["lpips"]
+        assert "nerfgan weights get inception" in missing["fid:inception"]
     assert "nerfgan weights get alex" in done.out
-    assert "nerfgan weights get inception" in done.out
+    (protocol,) = lines[-1]["protocol"].values()
+    assert (protocol["pairs"], protocol["network"]) == (3, "discriminator")
 
 
 def test_many_pictures_are_for_distances_only(evaluate, monkeypatch, tmp_path):
@@ -230,7 +247,7 @@ def test_squeezenet_as_extractor_and_below_lpips(evaluate, tmp_path):
     assert list(found) == [f"fid3_full:squeezenet@{own}", f"lpips3:squeeze@{own}"]
     assert all(value > 0 for value in found.values())
     save_teacher(tmp_path / "other.safetensors", 2)
-    other = ["--teacher", tmp_path / "other.safetensors"]
+    other = ["--teacher", tmp_path / "other.safetensors", "-o", tmp_path / "again"]
     again = evaluate("--metrics", "fid,lpips", *options, *lpips, *other)
     assert again.code == 2
     assert f"fid3_full:squeezenet@{own}" in again.out
@@ -266,7 +283,9 @@ def test_bad_folders_of_pictures(judge, monkeypatch, tmp_path):
     (pictures / "large.png").write_bytes(b"no picture")
     judge(pictures, "--metrics", "fid").refused(3, "large.png", "no picture")
     small = folder_of(tmp_path / "small", side=32)
-    judge(small, "--metrics", "fid").refused(2, "prepare the data at 32²")
+    judge(small, "--metrics", "fid").refused(3, "another set of pictures", "--out")
+    small = judge(small, "--metrics", "fid", "-o", tmp_path / "other")
+    small.refused(2, "prepare the data at 32²")
 
 
 def test_cameras_of_pictures_must_match(judge, tmp_path):
@@ -300,12 +319,13 @@ def test_pose_of_pictures_with_a_camera_table(nerfgan, monkeypatch, tmp_path):
         labels = [[f"{i}.png", seen.label[j].tolist()] for i, j in enumerate(order)]
         table.write_text(json.dumps({"labels": labels}))
         options = ["--data", "toyheads", "--cameras", table, "--metrics", "pose"]
-        options += ["--cache", tmp_path / "cache", "-o", tmp_path / "out", "--format", "markdown"]
+        out = tmp_path / f"from {order[0]}"
+        options += ["--cache", tmp_path / "cache", "-o", out, "--format", "markdown"]
         done = nerfgan("eval", "--images", tmp_path / "heads", *options)
         assert done.code == 0, done.err
-        found.append(values(tmp_path / "out")["pose4_uncorrected:toyheads"])
+        found.append(values(out)["pose4_uncorrected:toyheads"])
     assert found[0] < 0.01 < found[1]
-    text = narrow((tmp_path / "out" / "table.md").read_text())
+    text = narrow((out / "table.md").read_text())
     assert text.startswith("| metric | value | error | note |")
     assert f"| pose4_uncorrected:toyheads rad² ↓ | {found[1]:.4g} |" in text
     assert "| identity |" in text  # and why it was not measured
@@ -337,6 +357,27 @@ def test_processes_share_the_work(models, real, tmp_path, monkeypatch, capfd):
     assert values(tmp_path / "two") == pytest.approx(values(tmp_path / "one"), rel=1e-6)
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_for_each_pass_that_may_grow(monkeypatch):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with Bars(True) as bars:
+        for step in (("drawing", 0, 4), ("drawing", 4, 4), ("weighing", 0, 3), ("weighing", 3, 6)):
+            bars(*step)
+        shown = sys.stderr.getvalue()
+        assert "drawing: 100%" in shown
+        assert "4/4" in shown
+        assert (bars.what, bars.bar.n, bars.bar.total) == ("weighing", 3, 6)
+        assert "<" in shown  # the time that is left stands behind it
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with Bars(True) as bars:
+        bars("drawing", 1, 2)
+    assert sys.stderr.getvalue() == ""
+
+
 # What is missing, what is wrong
 
 
@@ -344,12 +385,11 @@ def test_what_is_asked_for_and_cannot_be_had(evaluate, nerfgan, models, tmp_path
     done = evaluate("--metrics", "psnr,lpips", "--num", 3)
     assert done.code == 4
     assert "psnr3" in done.out  # the rest was measured
-    assert "nerfgan weights get alex" in done.err
+    for word in ("(offline)", "https://download.pytorch.org/models/alexnet", "--lpips-weights"):
+        assert word in done.err.splitlines()[-1]
     assert list(values(tmp_path / "out")) == ["psnr3", "psnr_raw3"]
     assert "lpips" in (tmp_path / "out" / "table.txt").read_text()
     line = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
-    assert [entry["metric"] for entry in line["missing"]] == ["lpips"]
-    assert "https://download.pytorch.org/models/alexnet" in line["missing"][0]["reason"]
     assert line["total_time_str"].endswith("s")
     evaluate("--metrics", "fidd").refused(2, "no metric 'fidd'")
     evaluate("--metrics", "fid", "--extractor", "vgg").refused(2, "unknown extractor 'vgg'")
@@ -429,14 +469,51 @@ def test_a_report_is_not_replaced_by_nothing(evaluate, tmp_path):
     assert "psnr3" in (tmp_path / "out" / "table.txt").read_text()
 
 
+def test_a_report_grows_and_is_never_mixed(evaluate, nerfgan, models, monkeypatch, tmp_path):
+    out = tmp_path / "out"
+    for metrics, number in (("psnr", 3), ("ssim,lpips", 3), ("psnr", 2)):
+        done = evaluate("--metrics", metrics, "--num", number)
+        assert done.code == (4 if "lpips" in metrics else 0), done
+    assert "ssim" not in done.out  # what was measured now
+    assert "wrote " in done.err
+    assert list(values(out)) == ["psnr3", "psnr_raw3", "ssim3", "psnr2", "psnr_raw2"]
+    report = json.loads((out / "eval.json").read_text())
+    assert [skip["metric"] for skip in report["skipped"]] == ["lpips"]
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").open()]
+    assert report["seconds"] == pytest.approx(sum(one["total_time"] for one in lines), abs=0.2)
+    table = (out / "table.txt").read_text()
+    assert all(name in table for name in (*values(out), "lpips"))
+    before = (out / "eval.json").read_bytes()
+    refused = evaluate("--metrics", "psnr", "--num", 3, "--seed", 1)
+    refused.refused(3, "another seed (0, not 1)", "--out")
+    assert (out / "eval.json").read_bytes() == before
+    monkeypatch.chdir(tmp_path)  # and without --out each has a folder of its own
+    common = ("--teacher", models.teacher, "--metrics", "ssim", "--num", 3)
+    assert nerfgan("eval", "--model", models.student, *common).code == 0
+    assert list(values(Path("eval/student"))) == ["ssim3"]
+    assert nerfgan("eval", "--compare", models.student, "out", *common).code == 0
+    assert Path("eval/comparison.txt").is_file()
+    assert len(list(Path("eval").glob("student*/eval.json"))) == 2  # with its label there
+
+
+def test_options_that_would_do_nothing(evaluate, judge, tmp_path):
+    psnr = ("--metrics", "psnr")
+    evaluate(*psnr, "--extractor", "inception").refused(2, "--extractor would do nothing", "fid")
+    evaluate(*psnr, "--condition-on-view").refused(2, "--condition-on-view", "identity_curves")
+    evaluate("--metrics", "fid", "--lpips", "vgg").refused(2, "--lpips would do nothing")
+    evaluate(*psnr, "--like", "afhq").refused(2, "--like would do nothing without --images")
+    for words in (("--branch", "3d"), ("--what", "raw"), ("--resolution", 64)):
+        judge(tmp_path, "--metrics", "fid", *words).refused(2, f"{words[0]} would do nothing with")
+
+
 def test_companions_that_cannot_be_had_are_named(evaluate, tmp_path):
     done = evaluate("--metrics", "fid,identity,kid", "--num", 3)
     assert done.code == 4
-    assert "identity was not measured: the InsightFace pack" in done.err
+    assert "buffalo_l.zip, which is not installed and could not be fetched" in done.err
     report = json.loads((tmp_path / "out" / "eval.json").read_text())
     assert [value["metric"] for value in report["values"]] == ["fid", "kid"]
     skipped = [entry["metric"] for entry in report["skipped"]]
-    assert skipped[:3] == ["pose", "identity", "landmarks"]
+    assert skipped[1:4] == ["pose", "identity", "landmarks"]
 
 
 # Several

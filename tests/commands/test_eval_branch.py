@@ -1,7 +1,9 @@
-"""`nerfgan eval --branch`: a Mimic3D draws in two ways, and each has numbers of its own."""
+"""`nerfgan eval --branch, --what`: a model draws in several ways, each has numbers of its own."""
 
 import json
 from dataclasses import replace
+from functools import partial
+from math import radians
 
 import numpy as np
 import pytest
@@ -10,11 +12,16 @@ from datasets import archive
 from distill_case import TEACHER
 from PIL import Image
 
-from nerfgan_cli.checkpoints.format import save_model
+from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.checkpoints.format import load_model, save_model
 from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.evaluation import consistency
+from nerfgan_cli.evaluation.figures import TRUNCATION, YAWS
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
+from nerfgan_cli.generators.drawing import Person, prepare_subject
 from nerfgan_cli.generators.mimic3d import Mimic3D
 from nerfgan_cli.generators.mimic3d_config import AXES, Mimic3DConfig
+from nerfgan_cli.media import to_pixels
 from nerfgan_cli.reconstruction.fit import Fitting, explain
 
 METRICS = "fid,warped_psnr,psnr_mv"
@@ -79,6 +86,60 @@ def test_each_branch_has_its_own_numbers(evaluate, mimic, nerfgan, tmp_path):
     assert both.code == 0, both
     lines = [line for line in both.out.splitlines() if line.startswith("mimic")]
     assert [line.split()[1] for line in lines[:2]] == ["2d,", "3d,"]  # rows of one column
+
+
+def test_raw_pictures_have_their_own_numbers(evaluate, mimic, nerfgan, tmp_path):
+    """Of the side of the data, which the model's own raw pictures have not."""
+    raw = ("--what", "raw", "--resolution", 64, "--metrics", f"{METRICS},psnr,efficiency")
+    for name, more, code in (("whole", (), 0), ("raw", raw, 2)):  # two cannot be had of raw ones
+        done = evaluate("--model", mimic, "--metrics", METRICS, "-o", tmp_path / name, *more)
+        assert done.code == code, done
+    whole, own = (
+        json.loads((tmp_path / name / "eval.json").read_text()) for name in ("whole", "raw")
+    )
+    assert (own["name"], own["what"], own["resolution"]) == ("mimic 2d raw 64", "raw", 64)
+    values = {value["name"]: value["value"] for value in whole["values"]}
+    of_raw = {value["name"]: value["value"] for value in own["values"]}
+    assert list(of_raw) == [
+        "fid2_full_raw64:discriminator",
+        *(
+            "warped_psnr2_raw64",
+            "psnr_mv_fast2_raw64",
+            "ssim_mv_fast2_raw64",
+            "psnr_mv_gain2_raw64",
+        ),
+    ]
+    for name, value in of_raw.items():  # and nothing was taken from the kept ones of the whole
+        assert values[name.replace("_raw64", "")] != pytest.approx(value, rel=1e-6), name
+    skipped = {entry["metric"]: entry["reason"] for entry in own["skipped"]}
+    assert "leave --what raw out" in skipped["psnr"]
+    assert "leave --what raw out" in skipped["efficiency"]
+    both = nerfgan(
+        "eval", "--compare", tmp_path / "whole", tmp_path / "raw", "-o", tmp_path / "both"
+    )
+    assert both.code == 0, both
+    sheets = [np.asarray(Image.open(tmp_path / name / "poses.png")) for name in ("raw", "both")]
+    model = load_model(mimic).eval()
+    subject = prepare_subject(model, Person(0, TRUNCATION), DEFAULT_OPTIONS)
+    options = DrawOptions(64, raw_only=True, branch="2d")
+    camera = PRESETS["ffhq"].at(radians(YAWS[0]))
+    pixels = to_pixels(model.draw(subject, camera, options).image)[0]
+    for sheet in sheets:  # somewhere, whatever the captions need
+        cells = np.lib.stride_tricks.sliding_window_view(sheet, pixels.shape)[..., 0, :, :, :]
+        same = np.abs(cells[..., 32, 32, :].astype(int) - pixels[32, 32]).max(axis=-1) <= 1
+        assert any(np.abs(cell.astype(int) - pixels).max() <= 1 for cell in cells[same])
+
+
+def test_what_has_no_raw_pictures_of_that_side(evaluate, models, tmp_path):
+    def refused(*words):
+        done = evaluate(
+            "--model", models.student, "--metrics", "fid", "-o", tmp_path / "out", *words
+        )
+        return partial(done.refused, 2)
+
+    refused("--what", "raw", "--resolution", 32)("has no rays", "--resolution")
+    refused("--resolution", 64)("--what raw")
+    refused("--what", "depth")("--what image or raw")
 
 
 def test_what_has_no_such_branch(evaluate, models, tmp_path):

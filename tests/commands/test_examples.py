@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,15 +18,21 @@ from cli import ROOT  # of this folder
 from distill_case import MIMIC3D, read, save_teacher, write_case
 from PIL import Image
 
+from nerfgan_cli.bench.memory import MB
+from nerfgan_cli.bench.probe import Taken
 from nerfgan_cli.cameras import PRESETS, angles_from_pose
-from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.format import load_model, save_model
 from nerfgan_cli.checkpoints.header import read_header
-from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
+from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.checkpoints.zoo import STUDENT, TEACHER, find_model
 from nerfgan_cli.data.toyheads.traits import COORDINATES
 from nerfgan_cli.errors import InputError
+from nerfgan_cli.evaluation.volumes import Amount
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.drawing import latent
 from nerfgan_cli.generators.eg3d import EG3D
+from nerfgan_cli.training.kinds import resolve
+from nerfgan_cli.training.recipe_files import load
 
 
 def run(name, *arguments):
@@ -113,6 +120,7 @@ def test_ablations(ablations, tmp_path):
     assert ablations("--kimg", 0.012, "--only", "paper").count(": training") == 2
     table = (out / "ablations.md").read_text().splitlines()
     assert table[0].startswith("Runs of 0.012 kimg in batches of 4, from 4 targets of teacher")
+    assert not (out / "ablations.png").exists()  # a teacher without a strict branch seeks no scenes
     teacher, base, first = rows = rows_of(table)
     assert [row[0] for row in rows] == ["teacher", "base", "first"]
     assert first[1] == "`train.stage = 1`"
@@ -205,29 +213,45 @@ def test_what_students_are_judged_by(example, tmp_path, monkeypatch):
 def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     """Each is nearest to its own pictures; a scene is sought in the views of either."""
     program, judging, case = example("ablations"), example("judging"), write_case(tmp_path)
+    variants = example("variants")
     save_teacher(tmp_path / "teacher.safetensors", 1, MIMIC3D)
     asked = []
 
     def make_scene(generator, person, views, side, options, batch):
         asked.append((person.seed, options.branch))
-        return SimpleNamespace(psnr=30.0 + person.seed, gain=float(options.branch == "3d"))
+        gain = float(options.branch == "3d")
+        return SimpleNamespace(psnr=30.0 + person.seed, ssim=0.5 * (1 + person.seed), gain=gain)
 
-    for name, value in {"MANY": 3, "FEW": 2, "SCENES": 2, "make_scene": make_scene}.items():
+    @contextmanager
+    def probe(case):
+        assert case.model == str(tmp_path / "teacher.safetensors")
+        taken = Taken(int(case.branch[0]) * MB, 0, 0.0)
+        yield SimpleNamespace(measure=lambda batch: taken)
+
+    stubs = {"make_scene": make_scene, "Probe": probe}
+    for name, value in {"MANY": 3, "FEW": 2, "SCENES": 2, **stubs}.items():
         monkeypatch.setattr(judging, name, value)
     recipe = read(case)
     judge = judging.Judge(recipe, torch.device("cpu"))
-    series = program.Series(program.Variant("", "first", recipe), [], tmp_path, judge)
-    flat, strict = (series.teachers[f"teacher, {name}"] for name in ("2d", "3d"))
+    listed = variants.Listed(variants.Variant("", "first", recipe), [], [])
+    series = program.Series(listed, tmp_path, judge)
+    flat, strict = (series.references[f"teacher, {name}"] for name in ("2d", "3d"))
     assert flat["image"] == strict["strict"] == 100
     assert flat["strict"] == pytest.approx(strict["image"])
     assert flat["strict"] < 60
+    assert flat["features"] == strict["likeness"] == 0
+    assert flat["likeness"] > 0.0001 < strict["features"]
     assert asked == [(0, "2d"), (1, "2d"), (0, "3d"), (1, "3d")]
-    assert (flat["scene"], flat["gain"], strict["gain"]) == (30.5, 0, 1)
+    assert (flat["scene"], flat["structure"], flat["gain"], strict["gain"]) == (30.5, 0.75, 0, 1)
+    assert (flat["memory"], strict["memory"]) == (2, 3)
     (ws, (surface, _), _), *_ = judge.both_sides
     with torch.no_grad():
         drawn = judge.teacher.synthesis(ws, surface.camera, DrawOptions(branch="3d"))
     assert torch.equal(surface.depth, drawn.depth)
-    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 14
+    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 17
+    series.draw(tmp_path / "chart.png")
+    with Image.open(tmp_path / "chart.png") as chart:
+        assert chart.width > 500
 
 
 def shifted_psnr(image, change):
@@ -244,21 +268,118 @@ def shifted_psnr(image, change):
         ("ablations-conditioning", {"1"}),
         ("ablations-styles", {"9"}),
         ("ablations-mimic3d", set()),
+        ("ablations-mimic3d-training", set()),
     ],
 )
 def test_a_list_of_ablations_names_what_there_is(example, name, points):
     """Every recipe and every setting of it is one, and changes something."""
     program = example("ablations")
-    arguments = argparse.Namespace(
-        list=program.LIST.with_stem(name), settings=[], kimg=20.0, targets=16, out=Path("x")
-    )
-    base, variants = program.read_list(arguments)
+    base, variants, line = read_list(example, name)
+    assert set(line) <= {"teacher, 3d", *(variant.name for variant in variants)}
     changed = [program.changes(variant.recipe, base.recipe) for variant in variants]
     assert all(changed)
     assert len(set(changed)) == len(variants)
     assert len({variant.name for variant in variants}) == len(variants)
     firsts = {each.name.partition("-")[0] for each in variants}
     assert {first for first in firsts if first.isdecimal()} == points
+
+
+def read_list(example, name, kimg=20.0):
+    program = example("ablations")
+    given = {"list": program.LIST.with_stem(name), "settings": [], "kimg": kimg, "targets": 16}
+    return program.read_list(argparse.Namespace(**given, out=Path("x")))
+
+
+def test_tables_2_and_3_of_mimic3d(example):
+    """Each run lacks what the paper says, and nothing else; schedules are as short as the runs."""
+    program = example("ablations")
+    base, variants, _ = read_list(example, "ablations-mimic3d-training", 0.4)
+    changed = {each.name: program.changes(each.recipe, base.recipe) for each in variants}
+    adversary, imitation = "`loss.patch_adversarial = 0.0`", "`loss.imitation = 0.0`"
+    residual = "`model.generator.residual = false`"
+    assert changed == {
+        "another-seed": "`train.seed = 1`",
+        "A-2d-only": f"{residual}, {imitation}, {adversary}",
+        "B-imitation-only": f"{residual}, {adversary}",
+        "C-no-adversary": adversary,
+        "D-no-imitation": imitation,
+        "no-3d-aware": "`model.generator.aware = false`",
+    }
+    recipe, whole = base.recipe, resolve(load("mimic3d-toyheads-full", []))
+    assert (recipe.train.kimg, whole.train.kimg) == (0.4, 1.6)
+    for now, before in (
+        (recipe.loss.resolution_fade_kimg, whole.loss.resolution_fade_kimg),
+        (recipe.optim.ema_kimg, whole.optim.ema_kimg),
+    ):
+        assert now == pytest.approx(before / 4)
+
+
+VOLUME = """
+base = "mimic3d-toyheads-full"
+about = "for tests"
+[data]
+length = 8
+workers = 0
+[model.generator]
+img_resolution = 64
+raw_resolution = 12
+plane_resolution = 16
+plane_channels = 4
+channel_base = 128
+channel_max = 8
+w_dim = 16
+superresolution = "Light64"
+[model.generator.volume]
+depth_resolution = 4
+depth_resolution_importance = 4
+[model.discriminator]
+channel_base = 128
+channel_max = 8
+mbstd_group_size = 2
+[model.patch_discriminator]
+channel_base = 128
+channel_max = 8
+mbstd_group_size = 2
+[loss]
+first_resolution = 12
+[train]
+batch = 2
+batch_gpu = 2
+init = "none"
+init_discriminator = "none"
+"""
+
+
+@pytest.mark.usefixtures("quick_training")
+def test_ablations_of_a_volume(example, tmp_path, monkeypatch, capsys):
+    """Every way that a model draws has a row; what has no strict branch is rendered directly."""
+    program, judging = example("ablations"), example("judging_volumes")
+    (tmp_path / "volume.toml").write_text(VOLUME)
+    (tmp_path / "list.toml").write_text(
+        f'recipe = "{tmp_path}/volume.toml"\nname = "full"\n'
+        '[table2]\nalone = ["model.generator.residual=false", "loss.patch_adversarial=0"]\n'
+    )
+    monkeypatch.setattr(judging, "AMOUNT", Amount(heads=2, pictures=2, scenes=1))
+    scene = SimpleNamespace(psnr=30.0, ssim=0.9, gain=5.0)  # which takes seconds to find
+    monkeypatch.setattr("nerfgan_cli.evaluation.consistency.make_scene", lambda *_: scene)
+    monkeypatch.setattr("nerfgan_cli.evaluation.features._workers", lambda setting: 1)
+    given = ["--list", tmp_path / "list.toml", "--out", tmp_path / "out", "--kimg", 0.004]
+    monkeypatch.setattr(sys, "argv", ["ablations.py", *map(str, given)])
+    program.main()
+    table = (tmp_path / "out" / "ablations.md").read_text().splitlines()
+    assert table[0] == "Runs of 0.004 kimg in batches of 2, from nothing."
+    rows = rows_of(table)
+    names = ["full, 2d", "full, 3d", "alone, 2d", "alone, direct"]
+    assert [row[0] for row in rows] == names
+    for row in rows:
+        assert len(row) == 2 + len(judging.COLUMNS)
+        assert row[3:6] == ["30.00", "0.9000", "5.00"]
+        assert 0 < float(row[6]) < 60  # dB to the truth
+    assert rows[0][2:] != rows[1][2:]
+    assert (tmp_path / "out" / "ablations.png").is_file()
+    capsys.readouterr()
+    program.main()
+    assert capsys.readouterr().out.count("finished before") == 2
 
 
 def test_a_conditioned_teacher(example, tmp_path, monkeypatch):
@@ -281,6 +402,28 @@ def test_a_conditioned_teacher(example, tmp_path, monkeypatch):
     there = made.mapping(z, PRESETS["ffhq"].at(-0.4))
     torch.testing.assert_close(there, teacher.mapping(z, camera), rtol=0, atol=near)
     assert (there - exact).abs().max() > 10 * near
+
+
+def test_a_student_of_another_teacher(example, tmp_path, monkeypatch):
+    """Codes and super-resolution are the new teacher's; what it knows of heads stays."""
+    teacher, out = load_model(find_model(TEACHER)), tmp_path / "adopted.safetensors"
+    with torch.no_grad():
+        teacher.latent_space().fc0.weight.mul_(1.01)
+        next(teacher.superresolution.parameters()).mul_(1.01)
+    save_model(tmp_path / "other.safetensors", teacher, Provenance("other", licence="Terms."))
+    given = ["adopted_student.py", out, "--teacher", tmp_path / "other.safetensors"]
+    monkeypatch.setattr(sys, "argv", [str(each) for each in given])
+    example("adopted_student").main()
+    before, made = load_model(find_model(STUDENT)), load_model(out)
+    z, camera = latent(3, teacher.z_dim).float(), PRESETS["ffhq"].at(0.4)
+    assert torch.equal(made.mapping(z, camera), teacher.mapping(z, camera))
+    assert not torch.equal(made.mapping(z, camera), before.mapping(z, camera))
+    for network, other in ((teacher.superresolution, False), (before.superresolution, True)):
+        pairs = zip(made.superresolution.parameters(), network.parameters(), strict=True)
+        assert any(not torch.equal(*pair) for pair in pairs) == other
+    for name, tensor in before.predictor.state_dict().items():
+        assert torch.equal(made.predictor.state_dict()[name], tensor)
+    assert read_header(out).provenance.licence == "Derived from other. Terms."
 
 
 def test_python_of_the_readme(teacher, tmp_path, monkeypatch, capsys):

@@ -68,3 +68,22 @@ def test_what_is_to_be_marked_is_marked_where_there_is_room(
     line = Line("", [(1, 1.0), (64, 2.0)])
     axes = Axes("", "", log_x=True, marks=[1, 3, 4, 48, 49, 64])
     assert written(monkeypatch, axes, line)[0] == ["1", "3", "4", "48", "64"]
+
+
+def test_points_stand_alone_with_their_names() -> None:
+    """Nothing is drawn between them; names of near ones are not written over each other."""
+    points, names = [(0.0, 1.0), (1.0, 0.0), (1.01, 0.0)], ["first", "second", "third"]
+
+    def chart(*labels: str) -> np.ndarray:
+        alone = Line("points", points, labels=labels, joined=False)
+        return line_chart("places", Axes("x", "y"), [alone])
+
+    def ink(picture: np.ndarray) -> int:
+        return int((255.0 - picture.mean(axis=2)).sum())
+
+    bare = chart()
+    _, columns = places(bare, COLOURS[0])
+    assert 6 < len(set(columns.tolist())) < 25  # of two dots
+    each = [ink(chart(*(name if name == one else "" for name in names))) for one in names]
+    assert min(each) > ink(bare) + 1000
+    assert ink(chart(*names)) - ink(bare) == pytest.approx(sum(each) - 3 * ink(bare), rel=0.03)

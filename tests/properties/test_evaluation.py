@@ -16,13 +16,15 @@ from torchvision.models import squeezenet1_1
 
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.measuring import INCEPTION
+from nerfgan_cli.checkpoints.published import Published
 from nerfgan_cli.data.opening import open_images
 from nerfgan_cli.errors import InputError, UsageError, WeightsError
-from nerfgan_cli.evaluation import extractors, features, rows
+from nerfgan_cli.evaluation import extractors, features, judges, rows
 from nerfgan_cli.evaluation.comparison import Baseline, compare
 from nerfgan_cli.evaluation.extractors import (
     choose_extractors,
     find_omission,
+    load_discriminator,
     name_of,
     open_inception,
     open_squeezenet,
@@ -42,12 +44,13 @@ from nerfgan_cli.evaluation.samples import (
 from nerfgan_cli.evaluation.table import METRICS
 from nerfgan_cli.evaluation.tables import Row, Table, as_latex, as_markdown, as_text
 from nerfgan_cli.generators.drawing import latent
+from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.kid import kid_with_error
 from nerfgan_cli.training.distributed import LostError, World
 
 CPU = torch.device("cpu")
-MEASURED = ("fid", "kid", "fid3d", "psnr", "ssim", "lpips")
+MEASURED = ("fid", "kid", "fid3d", "psnr", "ssim", "lpips", "perceptual")
 
 
 @pytest.fixture(scope="module")
@@ -299,8 +302,56 @@ def test_a_cpu_has_time_for_one_extractor(
     asked = replace(setting, networks=replace(setting.networks, extractors=("squeezenet",)))
     assert choose_extractors(asked) == ["squeezenet"]
     assert find_omission(on_gpu) is find_omission(asked) is None
+    with_file = replace(setting, networks=Networks(inception=tmp_path))
+    assert choose_extractors(with_file) == ["inception"]
     nobodys = replace(setting, networks=Networks())
     assert choose_extractors(nobodys) == ["inception"]
+
+
+def test_perceptual_is_the_distance_of_training(setting: Setting, models: Models) -> None:
+    """On pictures as they are saved, of the same latents and cameras."""
+    (value,) = METRICS["perceptual"].measure(setting)
+    assert (value.name, value.better) == ("perceptual6:discriminator", "lower")
+    indices = np.arange(6)
+    cameras = cameras_for(setting, indices)
+    saved = []
+    for generator in (setting.generator, setting.teacher):
+        assert generator is not None
+        pixels = torch.from_numpy(to_pixels(render(generator, 0, indices, cameras).image))
+        saved.append(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
+    network = load_discriminator(models.critic, CPU)
+    with torch.inference_mode():
+        expected = DiscriminatorDistance(network)(*saved).mean().item()
+    assert value.value == pytest.approx(expected, rel=1e-3)
+    assert value.value > 0.01
+    unknown = replace(setting, networks=Networks())
+    assert "--discriminator" in str(METRICS["perceptual"].obstacle(unknown))
+
+
+def test_lpips_is_fetched_only_where_it_is_named(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NERFGAN_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    file, fetched = setting.networks.lpips_weights, []
+    assert file is not None
+
+    def fetch(published: Published, alternative: str) -> Path:
+        fetched.append(published.name)
+        return file
+
+    monkeypatch.setattr(judges, "find_or_fetch", fetch)
+    bare = replace(setting, networks=replace(setting.networks, lpips=None, lpips_weights=None))
+    lpips, psnr = METRICS["lpips"], METRICS["psnr"]
+    assert "nerfgan weights get alex" in str(lpips.obstacle(bare))
+    psnr.measure(replace(bare, named=frozenset({"psnr"})))
+    assert fetched == []
+    assert lpips.obstacle(replace(bare, named=frozenset({"lpips"}))) is None
+    chosen = replace(bare, networks=replace(bare.networks, lpips="squeeze"))
+    assert lpips.obstacle(chosen) is None
+    (value,) = lpips.measure(chosen)
+    assert set(fetched) == {"squeezenet1_1-b8a52dc0.pth"}
+    assert value.name == METRICS["lpips"].measure(setting)[0].name  # of the same weights
 
 
 def random_inception(path: Path) -> Path:

@@ -11,13 +11,16 @@ from inversion_case import Models
 from PIL import Image
 
 from nerfgan_cli.bench import measure
+from nerfgan_cli.bench.largest import Largest
+from nerfgan_cli.bench.measure import Plan
 from nerfgan_cli.bench.probe import Case, Taken
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.evaluation import efficiency
 from nerfgan_cli.evaluation.comparison import compare, read_published
-from nerfgan_cli.evaluation.efficiency import Efficiency, write_memory
+from nerfgan_cli.evaluation.efficiency import Efficiency, _limit, _memories, write_memory
 from nerfgan_cli.evaluation.metric import Origin, Setting, Value
 from nerfgan_cli.evaluation.report import Report
+from nerfgan_cli.generators.contract import DEFAULT_OPTIONS
 from nerfgan_cli.training.distributed import World
 
 
@@ -62,28 +65,57 @@ def setting(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_costs_are_those_of_bench(setting: Setting) -> None:
-    values = {value.name: value for value in Efficiency().measure(setting)}
+    passes: dict[str, list[tuple[int, int]]] = {}
+
+    def follow(what: str, done: int, of: int) -> None:
+        passes.setdefault(what, []).append((done, of))
+
+    measured = Efficiency().measure(replace(setting, progress=follow))
+    values = {value.name: value for value in measured}
+    for steps in passes.values():
+        assert len(steps) > 3
+        assert (steps[0][0], steps[-1][0]) == (0, steps[-1][1])
+        assert all(done < of for done, of in steps[:-1])
     network = setting.generator
     assert network is not None
     assert {name: value.value for name, value in values.items()} == {
-        "pictures_per_second_b1:cpu": 2,  # half a second a batch
-        "pictures_per_second_b4:cpu": 8,
-        "memory_b4:cpu": 62,
-        "largest_batch_24GB:cpu": (24_000 - 100) // 3,
+        "pictures_per_second_b1_64:cpu": 2,  # half a second a batch
+        "pictures_per_second_b4_64:cpu": 8,
+        "memory_b4_64:cpu": 62,
+        "largest_batch_24GB_64:cpu": (24_000 - 100) // 3,
         "parameters": sum(each.numel() for each in network.parameters()) / 1e6,
     }
-    assert values["memory_b4:cpu"].protocol["curve"] == [[1, 53], [2, 56], [4, 62]]
-    assert "by the line" in str(values["largest_batch_24GB:cpu"].protocol["note"])
-    assert all(value.protocol["resolution"] == 64 for value in values.values())
+    assert values["memory_b4_64:cpu"].protocol["curve"] == [[1, 53], [2, 56], [4, 62]]
+    assert "by the line" in str(values["largest_batch_24GB_64:cpu"].protocol["note"])
     assert Efficiency().obstacle(setting) is None
     assert "give a --model" in str(Efficiency().obstacle(replace(setting, origin=None)))
 
 
+@pytest.mark.parametrize(
+    ("free", "total", "note"),
+    [(25e9, 80e9, None), (23.5e9, 25.4e9, "only 23.5 GB"), (11e9, 12e9, "less than 24 GB")],
+)
+def test_a_gpu_that_is_small_or_busy(
+    free: float, total: float, note: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(efficiency, "machine_name", str)
+    monkeypatch.setattr(efficiency, "total_memory", lambda device: total)
+    gpu = torch.device("cuda")
+    plan = Plan(
+        *(["a"], "", (1, 4), 1, 0, _limit(gpu), gpu, "fp32", DEFAULT_OPTIONS, lambda: 0.0),
+    )
+    drawn = {batch: Taken(batch, batch, 0.0) for batch in plan.batches}
+    largest = None if plan.limit is None else Largest(40, measured=True)
+    found = _memories(drawn, largest, plan, 512, int(free))
+    assert [value.name for value in found][1:] == ["largest_batch_24GB_512:cuda"][: bool(largest)]
+    assert str(note) in str(found[-1].protocol.get("note"))
+
+
 def report(name: str, **changes: object) -> Report:
-    made = Report({"name": name, "data": "toyheads"})
+    made = Report({"name": name, "data": "toyheads", "seed": len(name), "precision": name})
     protocol: dict[str, Any] = {"machine": "a", "curve": [[1, 53], [4, 62]], **changes}
-    told = [Value("memory_b4:cpu", 62, None, "MB", "lower", protocol)]
-    told.append(Value("largest_batch_24GB:cuda", 40, None, "", "higher", {"machine": "a"}))
+    told = [Value("memory_b4_64:cpu", 62, None, "MB", "lower", protocol)]
+    told.append(Value("largest_batch_24GB_512:cuda", 40, None, "", "higher", {"machine": "a"}))
     made.add("efficiency", told, 0.0)
     return made
 
@@ -91,13 +123,13 @@ def report(name: str, **changes: object) -> Report:
 def test_machines_are_not_mixed_and_published_batches_stand_beside(tmp_path: Path) -> None:
     reports = [report("one"), report("two"), report("elsewhere", machine="b")]
     table = compare(reports, read_published())
-    memory = [table.head.index(f"memory_b4:cpu{more} MB ↓") for more in ("", "@machine=b")]
+    memory = [table.head.index(f"memory_b4_64:cpu{more} MB ↓") for more in ("", "@machine=b")]
     assert [[row.cells[place] for place in memory] for row in table.rows[:3]] == [
         ["62", ""],
         ["62", ""],
         ["", "62"],
     ]
-    largest = table.head.index("largest_batch_24GB:cuda ↑")
+    largest = table.head.index("largest_batch_24GB_512:cuda ↑")
     published = {row.cells[0]: row.cells[largest] for row in table.rows[3:] if row.cells[largest]}
     assert published == {"EG3D": "14", "student": "96"}
     (path,) = write_memory({made.name: made.values for made in reports}, tmp_path)
@@ -119,8 +151,10 @@ def test_ablations_of_both_papers_are_published() -> None:
     }
     assert list(fids.values()) == [[56.77, 30.55, 11.14, 3.17], [10.39, 6.58]]
     mimic = [row for row in read_published() if row.source.startswith("arXiv 2303.09036, table ")]
-    fids_of_2 = [row.values["fid50k_full:inception"] for row in mimic if "table 2" in row.source]
-    assert fids_of_2 == [30.6, 29.9, 9.29, 22.8]
+    assert [row.values for row in mimic if "table 2" in row.source] == [
+        *({"fid50k_full_raw256:inception": fid} for fid in (30.6, 29.9)),  # without a 3D branch
+        *({"fid50k_full:inception": fid} for fid in (9.29, 22.8)),
+    ]
     costs = {
         (row.values["parameters:planes"], row.values["memory:planes"])
         for row in read_published()

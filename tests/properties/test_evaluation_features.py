@@ -15,6 +15,7 @@ from nerfgan_cli.data.opening import open_images
 from nerfgan_cli.errors import WeightsError
 from nerfgan_cli.evaluation import features, likeness, rows
 from nerfgan_cli.evaluation.extractors import Extractor
+from nerfgan_cli.evaluation.judges import LPIPS, Judge
 from nerfgan_cli.evaluation.metric import Setting
 from nerfgan_cli.evaluation.samples import Drawn
 from nerfgan_cli.training.distributed import World
@@ -132,15 +133,15 @@ def test_another_network_of_lpips_measures_no_pair_anew(
         def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
             return self.bias * (first - second).abs().mean(dim=(1, 2, 3))
 
-    without = likeness.compare_pairs(own, 3, None)
+    without = likeness.compare_pairs(own, 3, {})
     assert compared == [2, 1]
     found = []
     for factor in (1.0, 2.0):
         network = Distance(1, 1)
         torch.nn.init.constant_(network.bias, factor)
-        judge = likeness.Judge(network, f"factor {factor}")  # type: ignore[arg-type]
-        columns = likeness.compare_pairs(own, 3, judge)
-        found.append(columns.pop(likeness.LPIPS))
+        judge = Judge(network, "mean", f"factor {factor}")  # type: ignore[arg-type]
+        columns = likeness.compare_pairs(own, 3, {LPIPS: judge})
+        found.append(columns.pop(LPIPS))
         for name, column in without.items():
             np.testing.assert_array_equal(columns[name], column)
     assert compared == [2, 1]

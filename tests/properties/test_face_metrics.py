@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from importlib import import_module
 from math import degrees, radians
 from pathlib import Path
@@ -29,7 +30,7 @@ from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.landmarks import LANDMARKS as ALL_POINTS
 from nerfgan_cli.data.toyheads.landmarks import landmarks
 from nerfgan_cli.data.toyheads.renderer import draw
-from nerfgan_cli.errors import InputError, UsageError
+from nerfgan_cli.errors import InputError, UsageError, WeightsError
 from nerfgan_cli.evaluation import pose, rows
 from nerfgan_cli.evaluation.curves import (
     PITCHES,
@@ -46,6 +47,7 @@ from nerfgan_cli.evaluation.looks import (
     from_rows,
     to_rows,
 )
+from nerfgan_cli.evaluation.metric import Networks
 from nerfgan_cli.evaluation.sittings import look_at_pictures
 from nerfgan_cli.evaluation.table import METRICS
 from nerfgan_cli.evaluation.toy_faces import FILE, ToyFaces, open_toy_faces, unproject
@@ -407,7 +409,7 @@ def test_each_of_the_three_says_how_often_no_face_was_found(tmp_path, monkeypatc
 
     toy = open_toy_faces(CPU)
     strict = Strict(toy.network, toy.sources["pose"], CPU)
-    monkeypatch.setattr("nerfgan_cli.evaluation.turning.open_reader", lambda setting: strict)
+    monkeypatch.setattr("nerfgan_cli.evaluation.turning.open_reader", lambda *_: strict)
     found = numbers(ExactHeads(), tmp_path, 8, batch=4)
     for name in ("pose", "identity", "landmarks"):
         assert found[f"{name}_no_face8:toyheads"].value == 0.25
@@ -452,9 +454,25 @@ def test_cats_and_pictures_meet_their_obstacles(tmp_path):
 
 def test_faces_need_a_pack_that_is_here(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    obstacle = POSE.obstacle(setting_of(ExactHeads(), tmp_path))
+    setting = setting_of(ExactHeads(), tmp_path)
+    obstacle = POSE.obstacle(setting)
     assert "buffalo_l.zip" in obstacle
     assert "--pack" in obstacle
+    (tmp_path / ".insightface" / "models" / "buffalo_l").mkdir(parents=True)
+    assert POSE.obstacle(setting) == obstacle  # nothing is fetched to find that out
+    other = replace(setting, networks=Networks(pack="antelopev2"))  # which nobody can check
+    assert "unpack its networks" in str(POSE.obstacle(other))
+
+    def offline(*_, **__):
+        raise OSError("offline")
+
+    monkeypatch.setattr("nerfgan_cli.checkpoints.published.urlopen", offline)
+    named = replace(setting, named=frozenset({"identity_curves"}))
+    chosen = replace(setting, networks=Networks(pack="buffalo_l"))
+    for wanting in (named, chosen):  # these are fetched, when they are used
+        assert POSE.obstacle(wanting) is None
+        with pytest.raises(WeightsError, match=r"buffalo_l\.zip, which is not installed and could"):
+            POSE.measure(wanting)
 
 
 def test_pictures_made_elsewhere_have_a_pose(tmp_path):

@@ -35,6 +35,7 @@ class Drawer(Generator):
         super().__init__()
         self.unused = torch.nn.Parameter(torch.zeros(1))
         self.flat, self.shift = flat, shift
+        self.sides: set[int] = set()  # that were drawn
 
     def config(self) -> dict[str, Any]:
         return {}
@@ -57,20 +58,25 @@ class Drawer(Generator):
     def draw(
         self, subject: Subject, camera: Camera, options: DrawOptions = DEFAULT_OPTIONS
     ) -> Rendering:
-        heads = heads_from_latent(subject.ws[:, 0])
-        raw = draw(heads, camera, self.raw_resolution)
-        ramp = torch.linspace(2.6, 2.8, 16).expand(len(heads), 1, 16, 16)
+        heads, side = heads_from_latent(subject.ws[:, 0]), self.rays_per_side(options)
+        raw, self.sides = draw(heads, camera, side), self.sides | {side}
+        ramp = torch.linspace(2.6, 2.8, side).expand(len(heads), 1, side, side)
         depth = ramp if self.flat else raw.depth.nan_to_num(posinf=3.0)
-        return Rendering(draw(heads, camera, 32).image, raw.image, raw.image, depth)
+        image = raw.image if options.raw_only else draw(heads, camera, 32).image
+        return Rendering(image, raw.image, raw.image, depth)
 
 
-def measured(generator: Generator) -> Likeness:
-    return likeness(generator, np.arange(900, 904), [0.0, 0.4], batch=2)
+def measured(generator: Generator, options: DrawOptions = DEFAULT_OPTIONS) -> Likeness:
+    return likeness(generator, np.arange(900, 904), [0.0, 0.4], batch=2, options=options)
 
 
-def test_the_truth_scores_best() -> None:
-    exact = measured(Drawer())
+@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, DrawOptions(resolution=24, raw_only=True)])
+def test_the_truth_scores_best(options: DrawOptions) -> None:
+    drawer = Drawer()
+    exact = measured(drawer, options)
+    assert drawer.sides == {options.resolution or drawer.raw_resolution}
     assert exact.psnr > 90 < exact.psnr_raw
+    assert exact.ssim == pytest.approx(1)
     assert exact.distinctness > 60
     assert exact.sharpness == pytest.approx(1, abs=1e-4)
     assert exact.depth_error == pytest.approx(0, abs=1e-6)
@@ -83,6 +89,7 @@ def test_the_truth_scores_best() -> None:
 def test_other_heads_and_billboards_score_worse() -> None:
     other, flat = measured(Drawer(shift=1)), measured(Drawer(flat=True))
     assert other.psnr < 25
+    assert other.ssim < 0.8
     assert other.distinctness < -60
     assert other.other_depth_error == pytest.approx(0, abs=1e-6)
     assert flat.psnr > 90
