@@ -82,6 +82,7 @@ class Bundled:
 
 
 TEACHER = "eg3d-toyheads"
+MIMIC3D = "mimic3d-toyheads"
 STUDENT = "light-toyheads"
 SLIM = "slim-toyheads"
 DISCRIMINATOR = f"{TEACHER}-discriminator"
@@ -89,7 +90,8 @@ BUNDLED = {
     STUDENT: Bundled(f"the light student of {TEACHER}, 128²", STUDENT),
     SLIM: Bundled("its student of preset slim (StyleGAN3), to compare with, 128²", SLIM),
     TEACHER: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TEACHER),
-    DISCRIMINATOR: Bundled("the discriminator that it was trained with", TEACHER),
+    MIMIC3D: Bundled("small Mimic3D of the same heads, both branches, 128²", MIMIC3D),
+    DISCRIMINATOR: Bundled(f"the discriminator that {TEACHER} was trained with", TEACHER),
 }
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT = STUDENT

@@ -12,8 +12,8 @@ from nerfgan_cli.checkpoints.delta import base_of
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import Provenance, derived_licence
-from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
-from nerfgan_cli.checkpoints.zoo import TEACHER, find_model
+from nerfgan_cli.checkpoints.toyheads import toyheads_teacher
+from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
 
@@ -72,9 +72,10 @@ def open_model(model: str | None, device: torch.device) -> Model:
 
 def open_teacher(student: Model, teacher: str | None, device: torch.device) -> Model | None:
     """The one that is named, or the bundled one if the student is of its latent space."""
-    if teacher is None and not is_of_toyheads(student.generator):
+    name = teacher or toyheads_teacher(student.generator)
+    if name is None:
         return None
-    found = open_model(teacher or TEACHER, device)
+    found = open_model(name, device)
     if space_checksum(found.generator) != space_checksum(student.generator):
         raise WeightsError(
             f"{found.name} is not the teacher of {student.name}, their latent spaces differ: name "

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.checksum import weights_checksum
-from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
-from nerfgan_cli.checkpoints.zoo import DEFAULT, TEACHER, find_model, home
+from nerfgan_cli.checkpoints.toyheads import toyheads_teacher
+from nerfgan_cli.checkpoints.zoo import DEFAULT, TEACHER, home
 from nerfgan_cli.commands.data.prepare.folder import Like
 from nerfgan_cli.commands.drawing import open_source
 from nerfgan_cli.commands.eval_options import Order
@@ -187,7 +187,8 @@ def open_judged(
     if order.images is not None:
         return _open_pictures(order.images, order, bare)
     source = open_source(model, order.device, order.precision)
-    generator, toy = source.generator, is_of_toyheads(source.generator)
+    generator, usual = source.generator, toyheads_teacher(source.generator)
+    teacher = order.teacher or (None if generator.has_depth else usual)
     options = choose_look(generator, bare.name, order)
     branch, side = options.branch or generator.branch, side_of(generator, options)
     raw = f"raw {side}" if options.raw_only else None
@@ -197,8 +198,8 @@ def open_judged(
         generator=generator,
         options=options,
         origin=Origin(source.path, source.precision),
-        teacher=_open_teacher(order, toy and not generator.has_depth),
-        data=_open_data(order.data, side, toy),
+        teacher=_open_teacher(teacher, order),
+        data=_open_data(order.data, side, usual is not None),
     )
     facts: dict[str, object] = {
         "model": str(source.path),
@@ -208,7 +209,7 @@ def open_judged(
         "checksum": f"{weights_checksum(generator):08x}",
         "precision": source.precision,
         "resolution": side,
-        "teacher": order.teacher or (TEACHER if setting.teacher is not None else None),
+        "teacher": teacher,
     }
     return Judged(setting, facts)
 
@@ -244,11 +245,12 @@ def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
             f"{path} has {len(images)} pictures, fewer than the {order.number} of --num: "
             "give more pictures, or a smaller --num."
         )
+    teacher = order.teacher or (TEACHER if order.data == TOYHEADS else None)
     setting = replace(
         bare,
         name=images.name,
         images=images,
-        teacher=_open_teacher(order, order.data == TOYHEADS),
+        teacher=_open_teacher(teacher, order),
         data=_open_data(order.data, images.resolution, toy=False),
         number=order.number or len(images),
     )
@@ -260,12 +262,8 @@ def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
     return Judged(setting, facts)
 
 
-def _open_teacher(order: Order, toy: bool) -> Generator | None:
-    """The one that is named; for ToyHeads the bundled one."""
-    if order.teacher is None and not toy:
-        return None
-    name = order.teacher or str(find_model(TEACHER))
-    return open_source(name, order.device, order.precision).generator
+def _open_teacher(name: str | None, order: Order) -> Generator | None:
+    return None if name is None else open_source(name, order.device, order.precision).generator
 
 
 def _open_data(data: str | None, resolution: int, toy: bool) -> ImageSet | None:

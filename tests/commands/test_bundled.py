@@ -13,7 +13,9 @@ from cli import ROOT  # of this folder
 from distill_case import MIMIC3D, save_teacher
 from PIL import Image
 
+from nerfgan_cli.checkpoints import zoo
 from nerfgan_cli.checkpoints.format import load_model
+from nerfgan_cli.checkpoints.toyheads import toyheads_teacher
 from nerfgan_cli.checkpoints.zoo import (
     BUNDLED,
     BUNDLED_FOLDER,
@@ -25,7 +27,7 @@ from nerfgan_cli.checkpoints.zoo import (
 )
 from nerfgan_cli.data.toyheads.renderer import Drawn
 from nerfgan_cli.evaluation.volumes import Measured
-from nerfgan_cli.generators.contract import Rendering
+from nerfgan_cli.generators.contract import DrawOptions, Rendering
 from nerfgan_cli.metrics.toyheads import HELD_OUT, Likeness, View, likeness
 from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
 from nerfgan_cli.training.kinds import resolve
@@ -76,6 +78,21 @@ def test_heads_are_those_of_their_latents_and_have_depth():
     assert found.distinctness > 6
     assert found.depth_correlation > 0.6
     assert found.depth_error < 0.8 * found.billboard_error < found.other_depth_error
+
+
+@pytest.mark.parametrize("branch", ["2d", "3d"])
+def test_the_mimic3d_draws_those_heads_too(branch):
+    yaws = [radians(yaw) for yaw in (-30, 30)]
+    teacher, heads = load_model(find_model(zoo.MIMIC3D)), np.arange(HELD_OUT, HELD_OUT + 4)
+    found = likeness(teacher, heads, yaws, batch=4, options=DrawOptions(branch=branch))
+    assert found.psnr > 19
+    assert found.distinctness > 6
+    assert found.depth_error < 0.9 * found.billboard_error < found.other_depth_error
+
+
+def test_each_bundled_model_knows_its_teacher():
+    for name, teacher in ((TEACHER, TEACHER), (STUDENT, TEACHER), (zoo.MIMIC3D, zoo.MIMIC3D)):
+        assert toyheads_teacher(load_model(find_model(name))) == teacher
 
 
 def test_the_student_draws_its_teachers_heads(tmp_path, monkeypatch):
