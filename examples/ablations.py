@@ -22,21 +22,22 @@ bundled one is not. One is made of it, and has a list of its own:
 
 The experiment that says what the strictly consistent branch of a Mimic3D is worth to a student
 (S0 to S6) is a list too. All its students begin as one that has learned the features of that
-teacher; of one that began as the bundled teacher, the bundled student has nearly. In the table each
+teacher; the bundled student nearly has, since that teacher began as its own. In the table each
 branch has a row, and there are columns that compare with the strict pictures and look for a scene
-in a generator's views. Targets of each kind are drawn once; whole strict ones take three times as
-long as those of the 2D branch:
+in a generator's views. Targets of each kind are drawn once, and for another seed
+again; whole strict ones take three times as long as those of the 2D branch:
 
-    python examples/adopted_student.py ADOPTED.safetensors --teacher MIMIC3D
-    nerfgan train distill-mimic3d-toyheads-start --out START --set teacher.model=MIMIC3D \\
-        --set train.init=ADOPTED.safetensors --set train.kimg=20 --set optim.decay_kimg=20
+    python examples/adopted_student.py ADOPTED.safetensors
+    nerfgan train distill-mimic3d-toyheads-start --out START \\
+        --set train.init=ADOPTED.safetensors --set train.kimg=20 --set optim.decay_kimg=20 \\
+        --set teacher.cache_targets=0
     python examples/ablations.py --list examples/ablations-mimic3d.toml --out SYSTEM --kimg 4 \\
-        --only chance experiment --set teacher.model=MIMIC3D train.init=START
+        --only chance experiment --set train.init=START
 
 Tables 2 and 3 of Mimic3D are a list of trainings of a teacher, whose columns are explained in
 `judging_volumes.py`:
 
-    python examples/ablations.py --list examples/ablations-mimic3d-training.toml --out MIMIC3D \
+    python examples/ablations.py --list examples/ablations-mimic3d-training.toml --out MIMIC3D \\
         --kimg 1.6
 
 Where there are scenes in the table, ABLATIONS/ablations.png shows them against the distance to real
@@ -56,7 +57,7 @@ from variants import Listed, Variant, changes, choose, plain, read_list
 
 from nerfgan_cli.chart import Axes, Line, line_chart
 from nerfgan_cli.checkpoints.zoo import find_model
-from nerfgan_cli.errors import DivergedError, NerfganError
+from nerfgan_cli.errors import DivergedError, NerfganError, UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.precision import choose_device
 from nerfgan_cli.media import write_png
@@ -101,7 +102,10 @@ class Series:
             return None
         written = json.loads(file.read_text("utf-8"))
         facts = written["facts"]  # keys that a newer version added had their defaults
-        facts["recipe"] = plain(resolve(facts["recipe"]))
+        try:
+            facts["recipe"] = plain(resolve(facts["recipe"]))
+        except UsageError:  # of a version whose keys had other names
+            return None
         rows: Rows | None = written.get("rows")
         if rows is None or facts != self._facts(variant):
             return None

@@ -8,7 +8,8 @@ likeness to the exact pictures of the same heads, how sharp they are (the truth 
 distance of what is seen, its mean difference from the exact one and correlation with it.
 
 The discriminator is a judge in its own cause: it was trained with the generator that all begin
-as, and trainings go on with it.
+as, trainings go on with it, and imitation is by its features: runs without imitation look worse to
+it than they are. Likeness to the truth and sharpness are impartial.
 """
 
 from pathlib import Path

@@ -123,6 +123,8 @@ class WarpedPsnr:
             )
         protocol: dict[str, object] = {
             "subjects": count,
+            "truncation": 1.0,
+            "conditioning": "frontal",
             "without_common_points": count - len(values),
             "yaw_degrees": degrees(YAW),
             "tolerance": TOLERANCE,
@@ -179,6 +181,8 @@ class Multiview:
         found = gather(setting.world, own, np.array(rows, dtype=np.float64).reshape(-1, 3))
         protocol: dict[str, object] = {
             "subjects": count,
+            "truncation": 1.0,
+            "conditioning": "frontal",
             "views": VIEWS,
             "yaw_rad": SWEEP_YAW,
             "side": min(SIDE, setting.side),

@@ -1,6 +1,5 @@
 """A volumetric generator whose latents stand for ToyHeads, in each way that it draws.
 
-Two ways draw the same heads, and the truth of these is known: what differs is how they are drawn.
 This is what cards tell of a teacher (`benchmarks/bundled.py`), and how trainings of teachers are
 compared (`examples/ablations.py`). `nerfgan eval` measures the same distances of any model.
 

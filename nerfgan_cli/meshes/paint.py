@@ -18,7 +18,7 @@ from nerfgan_cli.ops.warp import sample_bilinear
 POINTS = 1 << 16  # of the volume, that are looked at together
 SAMPLES = 16  # along the ray that sees a vertex
 BEFORE, BEHIND = 0.01, 0.06  # where it begins and ends about the surface, in sides of the cube
-EMPTY = -1000.0  # density above what is meant
+EMPTY = -1000.0  # density given to points above `Field.top`
 TOLERANCE = 0.03  # world units between a vertex and the depth at which a camera sees it
 
 

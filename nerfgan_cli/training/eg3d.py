@@ -98,7 +98,7 @@ class Moment:
 
 class PhaseResult(NamedTuple):
     loss: Tensor  # [B, 1] or [B]; [] where samples are not told apart
-    scores: Mapping[str, Tensor]  # logits [B, 1] of "fake" and "real", detached
+    scores: Mapping[str, Tensor]  # logits [B, 1] of "fake" and "real", and of patches, detached
     terms: Mapping[str, Tensor] = {}  # [B, 1], of what the loss is the sum, if of several; detached
 
 
@@ -214,7 +214,7 @@ def density_phase(
 ) -> PhaseResult:
     """The strength is that of smoothness alone. The first swap decides for the whole batch.
 
-    Of several branches it is that in which all planes have a part.
+    The density is that of the finest branch.
     """
     conditioning = swap_cameras(latents.camera, moment.swap_probability, latents.swap[:1])
     options = replace(moment.drawing, branch=generator.finest_branch)

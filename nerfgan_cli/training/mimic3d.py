@@ -71,7 +71,7 @@ def generator_phase_3d(
     learned: PatchTerms,
     truth: Truth | None = None,
 ) -> PhaseResult:
-    """The terms have the names of their weights in [loss]."""
+    """The terms have the names of their weights in [loss]; "adversarial" is not weighted."""
     subject = prepare_fakes(generator, latents, moment)
     fakes = draw_views(generator, subject, latents, moment)
     logits = fake_logits(discriminator, fakes, latents, moment)

@@ -48,7 +48,7 @@ class Model(eg3d_recipe.Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(eg3d_recipe.Loss):
-    """[loss]: what the 3D phase adds. With neither weight no patches are drawn: the 2D phase."""
+    """[loss]: what the 3D phase adds. Without imitation and patch_adversarial: the 2D phase."""
 
     imitation: float = 0.0
     perceptual: str = "lpips-vgg"  # the distance by which the 3D branch imitates

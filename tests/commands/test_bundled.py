@@ -142,7 +142,8 @@ def test_the_benchmark_tells_of_both_branches(tmp_path, monkeypatch, capsys):
     save_teacher(tmp_path / "mimic.safetensors", 1, MIMIC3D)
 
     def measure(generator, options, cache, amount):
-        return Measured(*[float(options.branch[0])] * 4, Likeness(*range(10)))
+        branch = float(options.branch[0])
+        return Measured(*(branch * scale for scale in (1, 2, 3, 4)), Likeness(*range(10)))
 
     monkeypatch.setattr(bundled, "measure", measure)
     monkeypatch.setattr(bundled, "REPEATS", 1)
@@ -153,7 +154,10 @@ def test_the_benchmark_tells_of_both_branches(tmp_path, monkeypatch, capsys):
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     rows = {title: own for title, *own in filter(None, cells)}
     assert rows["mimic.safetensors"] == ["2d", "3d"]
-    assert rows["psnr_mv_fast2, dB"] == rows["fid500:discriminator"] == ["2", "3"]
+    assert rows["fid500:discriminator"] == ["2", "3"]
+    assert rows["psnr_mv_fast2, dB"] == ["4", "6"]
+    assert rows["ssim_mv_fast2"] == ["6", "9"]
+    assert rows["psnr_mv_gain2, dB"] == ["8", "12"]
     assert rows["SSIM of the picture"] == ["1", "1"]
     assert rows["correlation with the exact depth, on the head"] == ["8", "8"]
     assert all(float(number) > 0 for number in rows["one frame of a new head, s"])
