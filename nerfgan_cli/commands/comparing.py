@@ -11,7 +11,7 @@ from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.drawing import open_source
 from nerfgan_cli.commands.eval_options import Order
-from nerfgan_cli.commands.evaluating import evaluate_one, name_of, say
+from nerfgan_cli.commands.evaluating import check_folder, evaluate_one, name_of, say
 from nerfgan_cli.commands.tables import Format, shown_as, write_table
 from nerfgan_cli.errors import NerfganError, UsageError
 from nerfgan_cli.evaluation.comparison import compare, read_published
@@ -37,15 +37,19 @@ def compare_all(
     order: Order, world: World, words: Sequence[str], out: Path, form: Format, json: bool
 ) -> None:
     """Reports are read, models are evaluated into folders of their own."""
+    entries = open_entries(words)
+    for entry in entries:
+        if entry.report is None:
+            check_folder(order, world, entry.word, entry.label, out)
     make_folder(out)
     reports: list[Report] = []
     failures: list[Mapping[str, NerfganError]] = []
-    for entry in open_entries(words):
+    for entry in entries:
         if entry.report is not None:
             reports.append(entry.report)
             continue
         report, failed = evaluate_one(order, world, entry.word, None, form, entry.label, out)
-        reports.append(report)
+        reports.append(report.whole())  # with what was measured earlier
         if order.metrics is not None or not report.values:
             failures.append(failed)
     if not world.first:

@@ -16,6 +16,7 @@ from nerfgan_cli.checkpoints.toyheads import toyheads_teacher
 from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
+from nerfgan_cli.training.targets import Wanted
 
 
 class Part(str, Enum):
@@ -81,4 +82,16 @@ def open_teacher(student: Model, teacher: str | None, device: torch.device) -> M
             f"{found.name} is not the teacher of {student.name}, their latent spaces differ: name "
             "the one that it was distilled from."
         )
+    prefer_lesson(found.generator, student.path)
     return found
+
+
+def prefer_lesson(teacher: Generator, student: Path) -> None:
+    """From now on a teacher of several branches draws the one that the student learnt from.
+
+    Of both ("hybrid") it is the 2D branch, as while it trained: the one whose features and picture
+    are the student's.
+    """
+    branch = Wanted(read_header(student).provenance.training.get("branch")).image_branch
+    if branch in teacher.branches:
+        teacher.prefer_branch(branch)

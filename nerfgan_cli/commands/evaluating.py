@@ -16,6 +16,7 @@ from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.checkpoints.toyheads import toyheads_teacher
 from nerfgan_cli.checkpoints.zoo import DEFAULT, TEACHER, home
+from nerfgan_cli.commands.counterparts import prefer_lesson
 from nerfgan_cli.commands.data.prepare.folder import Like
 from nerfgan_cli.commands.drawing import open_source
 from nerfgan_cli.commands.eval_options import Order
@@ -30,11 +31,19 @@ from nerfgan_cli.evaluation.comparison import summary
 from nerfgan_cli.evaluation.figures import Named, write_poses
 from nerfgan_cli.evaluation.folder import PictureFolder
 from nerfgan_cli.evaluation.metric import Metric, Origin, Setting, side_of
-from nerfgan_cli.evaluation.report import FILE, Report, describe, open_report, read_report
+from nerfgan_cli.evaluation.report import (
+    FILE,
+    Report,
+    describe,
+    find_earlier,
+    open_report,
+    read_report,
+)
 from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.table import FIGURES, METRICS
 from nerfgan_cli.files import make_folder
 from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.mimic3d import BRANCH_3D
 from nerfgan_cli.training.distributed import World
 
 FOLDER = Path("eval")  # of reports, each in a folder of its own name
@@ -107,7 +116,7 @@ def evaluate_one(
     """What was measured is on disk however it ends; what could not be is returned, by metric."""
     with Bars(world.first) as bars:
         setting, facts = open_judged(model, order, world, bars, label)
-        folder = among / re.sub(r"[^\w.]+", "-", setting.name).strip("-") if out is None else out
+        folder = among / folder_name(setting) if out is None else out
         report = Report(describe(setting, facts))
         with world.alike():
             if world.first:
@@ -127,6 +136,18 @@ def evaluate_one(
     return report, failures
 
 
+def check_folder(order: Order, world: World, model: str, label: str, among: Path) -> None:
+    """Refuses what `evaluate_one` would when its turn comes."""
+    setting, facts = open_judged(model, order, world, Bars(False), label)
+    with world.alike():
+        if world.first:
+            find_earlier(describe(setting, facts), among / folder_name(setting))
+
+
+def folder_name(setting: Setting) -> str:
+    return re.sub(r"[^\w.]+", "-", setting.name).strip("-")
+
+
 def add_figures(setting: Setting, report: Report, out: Path) -> dict[str, NerfganError]:
     """A model that cannot draw has numbers nevertheless."""
     try:
@@ -139,7 +160,8 @@ def add_figures(setting: Setting, report: Report, out: Path) -> dict[str, Nerfga
 
 def write_figures(setting: Setting, report: Report, out: Path) -> list[Path]:
     """The sheet over poses, and what the metrics that were measured show."""
-    found = [path for figure in FIGURES for path in figure({report.name: report.values}, out)]
+    values = {report.name: report.whole().values}
+    found = [path for figure in FIGURES for path in figure(values, out)]
     if setting.generator is None:
         return found
     shown = [Named(setting.name, setting.generator, setting.options)]
@@ -198,7 +220,7 @@ def open_judged(
         generator=generator,
         options=options,
         origin=Origin(source.path, source.precision),
-        teacher=_open_teacher(teacher, order),
+        teacher=_open_teacher(teacher, order, source.path),
         data=_open_data(order.data, side, usual is not None),
     )
     facts: dict[str, object] = {
@@ -227,6 +249,11 @@ def choose_look(generator: Generator, name: str, order: Order) -> DrawOptions:
             "else: leave --resolution out, or judge a volumetric model."
         )
     chosen = choose_branch(generator, name, order.branch and order.branch.value)
+    if raw and (chosen.branch or generator.branch) == BRANCH_3D:
+        raise UsageError(
+            f"the 3D branch of {name} has no super-resolution, its pictures are raw already: leave "
+            "--what out."
+        )
     return replace(chosen, raw_only=raw, resolution=side)
 
 
@@ -262,8 +289,13 @@ def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
     return Judged(setting, facts)
 
 
-def _open_teacher(name: str | None, order: Order) -> Generator | None:
-    return None if name is None else open_source(name, order.device, order.precision).generator
+def _open_teacher(name: str | None, order: Order, student: Path | None = None) -> Generator | None:
+    if name is None:
+        return None
+    teacher = open_source(name, order.device, order.precision).generator
+    if student is not None:
+        prefer_lesson(teacher, student)
+    return teacher
 
 
 def _open_data(data: str | None, resolution: int, toy: bool) -> ImageSet | None:

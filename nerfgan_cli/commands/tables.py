@@ -24,6 +24,9 @@ def shown_as(table: Table, form: Format) -> str:
 
 
 def write_table(table: Table, folder: Path, name: str, form: Format) -> None:
-    """With the suffix of its form."""
+    """With the suffix of its form; an older table in another form is gone then."""
     with replacing(folder / f"{name}{SUFFIXES[form.value]}") as unfinished:
         unfinished.write_text(render(table, form.value), "utf-8")
+    for other, suffix in SUFFIXES.items():
+        if other != form.value:
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)

@@ -29,6 +29,7 @@ from nerfgan_cli.generators.drawing import (
     Subjects,
     choose_batch,
     draw_views,
+    heeds_conditioning,
     prepare_subject,
 )
 from nerfgan_cli.media import Picture, enlarge, pictures_of, tile
@@ -66,8 +67,9 @@ def command(
         bool,
         typer.Option(
             "--condition-on-view",
-            help="A diagnostic: at the right, each seed again with codes that are conditioned on "
-            "the moving camera, which should change nothing and changes who is seen a little.",
+            help="A diagnostic, of models whose mapping network is told a camera: at the right, "
+            "each seed again with codes that follow the moving camera, which changes who is seen "
+            "a little.",
         ),
     ] = False,
     look: Look,
@@ -100,6 +102,11 @@ def command(
         models = [model] if side_by_side is None else [model, side_by_side]
         sources = [look.open(name) for name in models]
         generators = [source.generator for source in sources]
+        if condition_on_view and not any(map(heeds_conditioning, generators)):
+            raise UsageError(
+                "codes of this model do not depend on a camera, so that both halves would be the "
+                "same: leave out --condition-on-view."
+            )
         fitted = fit_options(generators, options)
         size = size or min(map(choose_batch, generators, fitted))
         panels = []

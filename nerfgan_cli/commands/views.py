@@ -47,7 +47,7 @@ def open_views(
         camera = open_camera(file, photo, generator)
         if lens := unlike_lens(camera, PRESETS[generator.camera_preset]):
             typer.echo(f"{file}: {lens}", err=True)
-        known = file is not None and not (file == beside and is_assumed(file))
+        known = file is not None and (bool(cameras) or not is_assumed(file))
         views.append(View(target, camera, mask, known))
     preset = PRESETS[generator.camera_preset]
     if (

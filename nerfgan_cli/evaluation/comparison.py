@@ -21,7 +21,7 @@ FILE = "published.toml"
 
 CHECKSUMS = ("extractor_sha256", "network_sha256", "estimator_sha256")
 DESCRIPTIONS = ("network_description", "estimator_description")
-OF_PROTOCOL = ("teacher", "corrected_by", "resolution", "machine", "precision")
+OF_PROTOCOL = ("teacher", "teacher_branch", "corrected_by", "resolution", "machine", "precision")
 OF_REPORT = ("precision", "seed")  # of what is measured on pictures
 UNITS = {  # of published numbers, by the first word of their name
     "fid": ("", LOWER),

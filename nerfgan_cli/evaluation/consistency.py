@@ -20,7 +20,14 @@ from nerfgan_cli.checkpoints.checksum import space_checksum, weights_checksum
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.evaluation.features import network_facts
 from nerfgan_cli.evaluation.looks import Array
-from nerfgan_cli.evaluation.metric import HIGHER, Metric, Setting, Value, mean_value
+from nerfgan_cli.evaluation.metric import (
+    HIGHER,
+    Metric,
+    Setting,
+    Value,
+    mean_value,
+    teacher_facts,
+)
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
 from nerfgan_cli.evaluation.samples import SEEDS_APART, Indices, available, gather, own_share
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
@@ -80,8 +87,9 @@ def carry(
     generator: Generator, teacher: Generator, seeds: Sequence[int], options: DrawOptions
 ) -> Iterator[Array]:  # [1, 2], dB: the generator's, the teacher's own
     """Between two sides along the teacher's depth, mean of both ways; NaN without common points."""
-    for one in see_both_sides(teacher, seeds, batch=ALONE):
-        ways = both_ways(generator, one, options=options), both_ways(teacher, one)
+    lead = teachers_options(generator, teacher, options)
+    for one in see_both_sides(teacher, seeds, batch=ALONE, options=lead):
+        ways = both_ways(generator, one, options), both_ways(teacher, one, lead)
         yield np.stack([each.double().nanmean(dim=1).cpu().numpy() for each in ways], axis=1)
 
 
@@ -89,10 +97,18 @@ def carry_one(
     generator: Generator, teacher: Generator, person: Sitter, options: DrawOptions
 ) -> tuple[float, float]:
     """The same of somebody, whom each draws from the codes that it understands."""
-    seen = see_codes(teacher, person.codes(teacher))
-    own = both_ways(generator, seen._replace(ws=person.codes(generator)), options=options)
-    first, second = (ways.double().nanmean() for ways in (own, both_ways(teacher, seen)))
+    lead = teachers_options(generator, teacher, options)
+    seen = see_codes(teacher, person.codes(teacher), options=lead)
+    own = both_ways(generator, seen._replace(ws=person.codes(generator)), options)
+    first, second = (ways.double().nanmean() for ways in (own, both_ways(teacher, seen, lead)))
     return float(first), float(second)
+
+
+def teachers_options(generator: Generator, teacher: Generator, options: DrawOptions) -> DrawOptions:
+    """Whoever is its own teacher follows the depth of the branch that is judged."""
+    if weights_checksum(generator) != weights_checksum(teacher):
+        return DEFAULT_OPTIONS
+    return DrawOptions(branch=options.branch)
 
 
 class WarpedPsnr:
@@ -128,7 +144,7 @@ class WarpedPsnr:
             "without_common_points": count - len(values),
             "yaw_degrees": degrees(YAW),
             "tolerance": TOLERANCE,
-            "teacher": f"{weights_checksum(teacher):08x}",
+            **teacher_facts(teacher, teachers_options(generator, teacher, setting.options)),
             "teachers_own": float(values[:, 1].mean()),
         }
         name = f"warped_psnr{len(values)}{setting.shown}"
@@ -138,7 +154,9 @@ class WarpedPsnr:
 def _pairs(setting: Setting, generator: Generator, teacher: Generator, count: int) -> Array:
     """See `carry`; what was carried is kept."""
     facts = network_facts(setting, generator, setting.options) | {
-        "teacher": network_facts(setting, teacher, DEFAULT_OPTIONS),
+        "teacher": network_facts(
+            setting, teacher, teachers_options(generator, teacher, setting.options)
+        ),
         "sides": [YAW, TOLERANCE, ALONE],
     }
 

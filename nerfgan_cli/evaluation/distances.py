@@ -29,10 +29,10 @@ from nerfgan_cli.evaluation.samples import (
     available,
     cameras_name,
     drawn_with,
-    heeds_conditioning,
     noise_mode,
     short,
 )
+from nerfgan_cli.generators.drawing import heeds_conditioning
 from nerfgan_cli.metrics.fid import frechet_distance
 from nerfgan_cli.metrics.kid import SUBSET_SIZE, SUBSETS, kid_with_error
 

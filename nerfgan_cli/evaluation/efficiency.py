@@ -180,9 +180,11 @@ def write_memory(values: Mapping[str, Sequence[dict[str, Any]]], folder: Path) -
             if value["metric"] != NAME or "curve" not in protocol:
                 continue
             machine = machine or protocol["machine"]
-            kind = kind or value["name"].rpartition(":")[2]
+            own, _, device = value["name"].rpartition(":")
+            kind, side = kind or device, own.rpartition("_")[2]
             if protocol["machine"] == machine:
-                lines.append(Line(name, [(batch, size) for batch, size in protocol["curve"]]))
+                points = [(batch, size) for batch, size in protocol["curve"]]
+                lines.append(Line(f"{name} {side}²", points))
     if not lines:
         return []
     marks = sorted({batch for line in lines for batch, _ in line.points})

@@ -38,10 +38,10 @@ from nerfgan_cli.evaluation.samples import (
     Indices,
     cameras_name,
     draw_pictures,
-    heeds_conditioning,
     noise_mode,
 )
 from nerfgan_cli.generators.contract import DrawOptions, Generator
+from nerfgan_cli.generators.drawing import heeds_conditioning
 from nerfgan_cli.media import refuse_unfinite
 from nerfgan_cli.metrics.accumulator import Moments
 from nerfgan_cli.metrics.fid import FeatureStatistics

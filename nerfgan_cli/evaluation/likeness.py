@@ -23,6 +23,7 @@ from nerfgan_cli.evaluation.metric import (
     Setting,
     Value,
     mean_value,
+    teacher_facts,
 )
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
 from nerfgan_cli.evaluation.samples import (
@@ -78,7 +79,7 @@ class Likeness:
         assert setting.generator is not None
         protocol: dict[str, object] = {
             "pairs": count,
-            "teacher": f"{weights_checksum(setting.teacher):08x}",
+            **teacher_facts(setting.teacher),
             "cameras": cameras_name(setting),
             **drawn_with("the camera of the picture"),
             "resolution": setting.generator.img_resolution,
@@ -92,15 +93,20 @@ class Likeness:
             return [mean_value(name, columns[self.name], "", LOWER, told)]
         raw = protocol | {"resolution": setting.generator.raw_resolution}
         values = [_decibels(f"psnr{short(count)}", columns["psnr"], columns["error"], protocol)]
-        if setting.teacher.raw_resolution == setting.generator.raw_resolution:
+        if setting.teacher.rays_per_side() == setting.generator.raw_resolution:
             name = f"psnr_raw{short(count)}"
             values.append(_decibels(name, columns["psnr_raw"], columns["error_raw"], raw))
         return values
 
     def _judges(self, setting: Setting) -> dict[str, Judge]:
-        """Those of other metrics too, where they can be had: they share the pass."""
+        """Those of other metrics too, where they can be had: they share the pass.
+
+        Where metrics were named, of those alone.
+        """
         found: dict[str, Judge] = {}
         for kind in JUDGES:
+            if setting.named and kind not in {self.name, *setting.named}:
+                continue
             if setting.world.tell(find_judge_obstacle(setting, kind) is not None):
                 continue
             try:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 import torch
 
+from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.evaluation.looks import Array, standard_error
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
@@ -38,6 +39,13 @@ def mean_value(
 ) -> Value:
     """Of one number for each picture."""
     return Value(name, float(numbers.mean()), standard_error(numbers), unit, better, protocol)
+
+
+def teacher_facts(teacher: Generator, options: DrawOptions = DEFAULT_OPTIONS) -> dict[str, object]:
+    """For the protocol of what is measured beside its pictures or along its depth."""
+    branch = options.branch or teacher.branch
+    told = {} if branch is None else {"teacher_branch": branch}
+    return {"teacher": f"{weights_checksum(teacher):08x}", **told}
 
 
 @dataclass(frozen=True)

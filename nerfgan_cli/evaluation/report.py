@@ -25,6 +25,7 @@ FILE = "eval.json"
 LINES = "metrics.jsonl"  # one line for each metric ever measured into the folder
 # What the numbers of a report have in common, as a sentence says it.
 COMMON = {
+    "nerfgan": "version of nerfgan",  # first: other versions may know other facts
     "checksum": "model",
     "images_fingerprint": "set of pictures",
     "branch": "branch",
@@ -35,8 +36,9 @@ COMMON = {
     "data_fingerprint": "data set",
     "seed": "seed",
     "device": "device",
-    "nerfgan": "version of nerfgan",
 }
+# What some metrics are measured without, and its name: a report may learn it later.
+OPTIONAL = {"teacher_checksum": "teacher", "data_fingerprint": "data"}
 LIBRARIES = ("torch", "numpy", "torch-fidelity", "lpips", "insightface", "onnxruntime")
 
 
@@ -49,7 +51,8 @@ class Report:
     skipped: list[dict[str, str]] = field(default_factory=list)  # metric and why
     figures: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    earlier: "Report | None" = None  # of the folder that it is written into
+    earlier: "Report | None" = None  # of the folder that it is written into, as last seen
+    written: float = 0.0  # of the seconds, those that `earlier` counts already
 
     @property
     def name(self) -> str:
@@ -81,30 +84,40 @@ class Report:
         values = [value for value in self.earlier.values if value["name"] not in new]
         skipped = [skip for skip in self.earlier.skipped if dealt_with.isdisjoint(_metrics(skip))]
         return Report(
-            self.facts,
+            _together(self.earlier.facts, self.facts),
             values + self.values,
             skipped + self.skipped,
             list(dict.fromkeys(self.earlier.figures + self.figures)),
-            self.earlier.seconds + self.seconds,
+            self.earlier.seconds - self.written + self.seconds,
         )
 
     def write(self, folder: Path) -> None:
-        """Nothing measured changes no earlier report."""
+        """Nothing measured changes no earlier report; another process may have written since."""
+        self.earlier = find_earlier(self.facts, folder)
         if not self.values and self.earlier is not None:
             return
+        whole = self.whole()
         with replacing(folder / FILE) as unfinished:
-            unfinished.write_text(json.dumps(self.whole().to_json(), indent=2) + "\n", "utf-8")
+            unfinished.write_text(json.dumps(whole.to_json(), indent=2) + "\n", "utf-8")
+        self.earlier, self.written = whole, round(self.seconds, 1)
 
 
 def open_report(facts: dict[str, Any], folder: Path) -> Report:
     """One that goes on with what lies in the folder; refused if that is of something else."""
+    return Report(facts, earlier=find_earlier(facts, folder))
+
+
+def find_earlier(facts: Mapping[str, Any], folder: Path) -> Report | None:
+    """What lies in the folder, if it has numbers; refused if they are of something else."""
     if not (folder / FILE).exists():
-        return Report(facts)
+        return None
     earlier = read_report(folder)
     if not earlier.values:
-        return Report(facts)
+        return None
     for key, what in COMMON.items():
         old, new = earlier.facts.get(key), facts.get(key)
+        if key in OPTIONAL and None in (old, new):
+            continue
         if old != new:
             old, new = (
                 str(fact)[:8] if key.endswith("fingerprint") else fact for fact in (old, new)
@@ -113,7 +126,18 @@ def open_report(facts: dict[str, Any], folder: Path) -> Report:
                 f"{folder / FILE} is the report of another {what} ({old}, not {new}): choose "
                 "another folder with --out, or move it away."
             )
-    return Report(facts, earlier=earlier)
+    return earlier
+
+
+def _together(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of both; a teacher or a data set that was there before stays known."""
+    known = {
+        fact: old.get(fact)
+        for key, name in OPTIONAL.items()
+        for fact in (key, name)
+        if new.get(key) is None
+    }
+    return {**new, **known}
 
 
 def _metrics(skip: Mapping[str, str]) -> set[str]:

@@ -48,7 +48,9 @@ def evaluate(
     for metric in able:
         error = _measure(setting, metric, report, folder)
         if error is not None:
-            skip(metric, str(error).rstrip("."), error)
+            reason = str(error).rstrip(".")
+            lacking = isinstance(error, WeightsError)
+            skip(metric, MissingWeights(reason) if lacking else reason, error)
         if setting.world.first:
             report.write(folder)
     return failures

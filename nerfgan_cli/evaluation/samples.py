@@ -164,13 +164,3 @@ def drawn_with(conditioning: str) -> dict[str, object]:
 def short(count: int) -> str:
     """2000 as "2k", as the papers write it in the names of metrics."""
     return f"{count // 1000}k" if count >= 1000 and count % 1000 == 0 else str(count)
-
-
-@torch.inference_mode()
-def heeds_conditioning(generator: Generator) -> bool:
-    """Whether its mapping network listens to the camera at all."""
-    device = generator.latent_space().w_avg.device
-    preset = PRESETS[generator.camera_preset]
-    z = latent(0, generator.z_dim).float().to(device)
-    first, second = (generator.mapping(z, preset.at(yaw).to(device)) for yaw in (0.0, 0.3))
-    return not torch.equal(first, second)

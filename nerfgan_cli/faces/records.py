@@ -72,7 +72,7 @@ def write_record(
 
 def is_assumed(record: Path) -> bool:
     """Whether an inversion has to find its camera first."""
-    content = json.loads(record.read_text("utf-8"))
+    content = json.loads(record.read_bytes())  # in any encoding of Unicode
     return isinstance(content, dict) and content.get("method") == ASSUMED
 
 

@@ -146,3 +146,13 @@ def _keyed(options: DrawOptions, seed: int, index: int, device: torch.device) ->
     key = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
     generator = torch.Generator(device).manual_seed(int(key) >> 1)
     return replace(options, generator=generator)
+
+
+@torch.inference_mode()
+def heeds_conditioning(generator: Generator) -> bool:
+    """Whether its mapping network listens to the camera at all."""
+    device = generator.latent_space().w_avg.device
+    preset = PRESETS[generator.camera_preset]
+    z = latent(0, generator.z_dim).float().to(device)
+    first, second = (generator.mapping(z, preset.at(yaw).to(device)) for yaw in (0.0, 0.3))
+    return not torch.equal(first, second)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nerfgan_cli.nn.channels import CHANNEL_BASE, CHANNEL_MAX, channels_at, resolutions_between
 from nerfgan_cli.nn.layers import FullyConnectedLayer
@@ -150,21 +151,28 @@ class SynthesisBlock(nn.Module):
         noise_mode: str = "const",
         generator: torch.Generator | None = None,
         added: Tensor | None = None,  # [B, out_channels, H·up, W·up], to what enters conv1
+        recompute: bool = False,  # each convolution once more for its gradients: less memory
     ) -> tuple[Tensor, Tensor]:  # features and image, H·up × W·up
+        again = recompute and noise_mode != "random"  # whose second draws would be others
         if x is None:
             x = self.const.expand(ws.shape[0], -1, -1, -1)
         x = x.to(dtype=self.compute_dtype, memory_format=torch.channels_last)
         if self.in_channels:
-            x = self.conv0(x, ws[:, 0], noise_mode, generator)
+            x = _run(self.conv0, again, x, ws[:, 0], noise_mode, generator)
         if added is not None:
             x = x + added.to(x.dtype)
-        x = self.conv1(x, ws[:, -2], noise_mode, generator)
-        rgb = self.torgb(x, ws[:, -1])
+        x = _run(self.conv1, again, x, ws[:, -2], noise_mode, generator)
+        rgb: Tensor = self.torgb(x, ws[:, -1])
         if img is None:
             return x, rgb
         if self.up > 1:
             img = upsample2d(img, self.resample_filter, self.up)
         return x, img + rgb if torch.is_grad_enabled() else rgb.add_(img)
+
+
+def _run(layer: nn.Module, again: bool, *inputs: object) -> Tensor:
+    y: Tensor = checkpoint(layer, *inputs, use_reentrant=False) if again else layer(*inputs)
+    return y
 
 
 class SynthesisNetwork(nn.Module):

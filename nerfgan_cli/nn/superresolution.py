@@ -4,13 +4,10 @@ Two StyleGAN2 blocks, both driven by the last style vector. The five modules of 
 only in sizes and in when the input is resized: see `PRESETS`.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.nn.stylegan2 import SynthesisBlock
@@ -57,7 +54,7 @@ class SuperResolution(nn.Module):
         ws: Tensor,  # [B, L, w_dim]; only the last vector is used
         noise_mode: str = "none",
         generator: torch.Generator | None = None,
-        recompute: bool = False,  # each block once more for its gradients: less memory
+        recompute: bool = False,  # each convolution once more for its gradients: less memory
     ) -> SuperResolved:
         rgb, x = self._to_input_resolution(rgb), self._to_input_resolution(x)
         return self.enlarge(rgb, x, ws, noise_mode, generator, recompute)
@@ -73,12 +70,8 @@ class SuperResolution(nn.Module):
     ) -> SuperResolved:
         """The two blocks alone."""
         ws = ws[:, -1:].float().expand(-1, self.block0.num_ws, -1)
-        blocks: list[Callable[..., tuple[Tensor, Tensor]]] = [self.block0, self.block1]
-        if recompute and noise_mode != "random":  # whose second draws would be others
-            blocks = [partial(checkpoint, block, use_reentrant=False) for block in blocks]
-        first, second = blocks
-        x, first_rgb = first(x, rgb, ws, noise_mode, generator)
-        _, image = second(x, first_rgb, ws, noise_mode, generator)
+        x, first_rgb = self.block0(x, rgb, ws, noise_mode, generator, recompute=recompute)
+        _, image = self.block1(x, first_rgb, ws, noise_mode, generator, recompute=recompute)
         return SuperResolved(image, first_rgb)
 
     def _to_input_resolution(self, x: Tensor) -> Tensor:

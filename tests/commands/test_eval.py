@@ -382,7 +382,7 @@ def test_a_bar_for_each_pass_that_may_grow(monkeypatch):
 
 
 def test_what_is_asked_for_and_cannot_be_had(evaluate, nerfgan, models, tmp_path):
-    done = evaluate("--metrics", "psnr,lpips", "--num", 3)
+    done = evaluate("--metrics", "lpips,psnr", "--num", 3)
     assert done.code == 4
     assert "psnr3" in done.out  # the rest was measured
     for word in ("(offline)", "https://download.pytorch.org/models/alexnet", "--lpips-weights"):
@@ -391,6 +391,8 @@ def test_what_is_asked_for_and_cannot_be_had(evaluate, nerfgan, models, tmp_path
     assert "lpips" in (tmp_path / "out" / "table.txt").read_text()
     line = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
     assert line["total_time_str"].endswith("s")
+    assert [entry["metric"] for entry in line["missing"]] == ["lpips"]
+    assert "https://download.pytorch.org/models/alexnet" in line["missing"][0]["reason"]
     evaluate("--metrics", "fidd").refused(2, "no metric 'fidd'")
     evaluate("--metrics", "fid", "--extractor", "vgg").refused(2, "unknown extractor 'vgg'")
     evaluate("--metrics", "fid", "--inception", "no", "--extractor", "inception").refused(3, "no")
@@ -496,6 +498,27 @@ def test_a_report_grows_and_is_never_mixed(evaluate, nerfgan, models, monkeypatc
     assert len(list(Path("eval").glob("student*/eval.json"))) == 2  # with its label there
 
 
+def test_a_report_learns_its_teacher_and_its_data(nerfgan, models, real, tmp_path):
+    """As the tool itself says what a number lacks."""
+    out, found = tmp_path / "out", []
+    options = ("--model", models.student, "--cache", tmp_path / "cache", "-o", out, "--num", 3)
+    fid = ("--metrics", "fid", "--data", real, "--discriminator", models.critic)
+    for more in (("--metrics", "psnr", "--teacher", models.teacher), fid):
+        done = nerfgan("eval", *options, *more)
+        assert done.code == 0, done.err
+        found.append(json.loads((out / "eval.json").read_text()))
+    assert list(values(out)) == ["psnr3", "psnr_raw3", "fid3_full:discriminator"]
+    for fact in ("teacher", "teacher_checksum"):
+        assert found[1][fact] == found[0][fact] is not None
+    assert found[1]["data_fingerprint"] is not None is found[0]["data_fingerprint"]
+    save_teacher(tmp_path / "other.safetensors", 2)
+    other = nerfgan("eval", *options, *fid, "--teacher", tmp_path / "other.safetensors")
+    other.refused(3, "another teacher", "--out")
+    del found[1]["checksum"]  # which an old one might not know
+    (out / "eval.json").write_text(json.dumps(found[1] | {"nerfgan": "0.0.1"}))
+    nerfgan("eval", *options, *fid).refused(3, "another version of nerfgan (0.0.1, not ")
+
+
 def test_options_that_would_do_nothing(evaluate, judge, tmp_path):
     psnr = ("--metrics", "psnr")
     evaluate(*psnr, "--extractor", "inception").refused(2, "--extractor would do nothing", "fid")
@@ -584,6 +607,23 @@ def test_models_of_equal_names_are_told_apart(nerfgan, models, real, tmp_path):
     assert Image.open(out / "poses.png").height < 2 * 64
     options += ["-o", out]
     nerfgan("eval", "--compare", paths[0], paths[0], *options).refused(2, "is there twice")
+
+
+def test_a_comparison_shows_what_was_measured_earlier(nerfgan, models, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    nerfgan("eval", "--compare", "no-such-model").refused(2, "no-such-model")
+    assert not Path("eval").exists()
+    options = ("--teacher", models.teacher, "--num", 3, "--cache", tmp_path / "cache")
+    for metric, form in (("ssim", "text"), ("psnr", "csv")):
+        more = ("--metrics", metric, "--format", form)
+        assert nerfgan("eval", "--compare", models.student, *options, *more).code == 0
+    row = next(csv.DictReader(io.StringIO(Path("eval/comparison.csv").read_text())))
+    assert row["ssim3 ↑"]
+    assert row["psnr3 dB ↑"]
+    assert not Path("eval/comparison.txt").exists()  # which has fewer numbers
+    shutil.copytree("eval/student", "eval/teacher")
+    both = nerfgan("eval", "--compare", models.student, models.teacher, *options)
+    both.refused(3, "eval/teacher", "another model")  # before anything was measured
 
 
 def test_what_a_comparison_lacks_is_a_failure(nerfgan, models, real, tmp_path):

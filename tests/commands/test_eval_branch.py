@@ -15,16 +15,20 @@ from PIL import Image
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model, save_model
 from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.commands.counterparts import open_model, open_teacher
 from nerfgan_cli.evaluation import consistency
 from nerfgan_cli.evaluation.figures import TRUNCATION, YAWS
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
 from nerfgan_cli.generators.drawing import Person, prepare_subject
 from nerfgan_cli.generators.mimic3d import Mimic3D
 from nerfgan_cli.generators.mimic3d_config import AXES, Mimic3DConfig
+from nerfgan_cli.generators.student import Student
+from nerfgan_cli.generators.student_config import PredictorConfig, student_config
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.reconstruction.fit import Fitting, explain
 
 METRICS = "fid,warped_psnr,psnr_mv"
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -78,6 +82,10 @@ def test_each_branch_has_its_own_numbers(evaluate, mimic, nerfgan, tmp_path):
     assert len(values["2d"]) == 5
     for name, value in values["2d"].items():
         assert values["3d"][name] != pytest.approx(value, rel=1e-6), name
+    for branch, report in reports.items():  # each follows the depth of its own branch
+        (warped,) = (one for one in report["values"] if one["metric"] == "warped_psnr")
+        assert warped["protocol"]["teacher_branch"] == branch
+        assert warped["protocol"]["teachers_own"] == pytest.approx(warped["value"])
     told = {branch: (report["name"], report["branch"]) for branch, report in reports.items()}
     assert told == {"2d": ("mimic 2d", "2d"), "3d": ("mimic 3d", "3d")}
     sheets = [np.asarray(Image.open(tmp_path / branch / "poses.png")) for branch in ("2d", "3d")]
@@ -86,6 +94,29 @@ def test_each_branch_has_its_own_numbers(evaluate, mimic, nerfgan, tmp_path):
     assert both.code == 0, both
     lines = [line for line in both.out.splitlines() if line.startswith("mimic")]
     assert [line.split()[1] for line in lines[:2]] == ["2d,", "3d,"]  # rows of one column
+
+
+def test_a_student_is_judged_beside_the_branch_that_it_learnt_from(
+    evaluate, mimic, nerfgan, tmp_path
+):
+    teacher, found = load_model(mimic), {}
+    predictor = PredictorConfig("stylegan2", channel_base=128, channel_max=8)
+    student = Student(replace(student_config("light", teacher), predictor=predictor))
+    student.start_from_teacher(teacher)
+    for branch in ("2d", "3d", "hybrid"):
+        path, out = tmp_path / f"of-{branch}.safetensors", tmp_path / branch
+        save_model(path, student, Provenance("student", training={"branch": branch}))
+        options = ("--teacher", mimic, "--metrics", "psnr", "-o", out)
+        assert evaluate("--model", path, *options).code == 0
+        value, *_ = json.loads((out / "eval.json").read_text())["values"]
+        found[branch] = (value["value"], value["protocol"]["teacher_branch"])
+        other = open_teacher(open_model(str(path), CPU), str(mimic), CPU)
+        assert other.generator.branch == found[branch][1]
+    assert [told for _, told in found.values()] == ["2d", "3d", "2d"]
+    assert found["3d"][0] != pytest.approx(found["2d"][0], rel=1e-6)
+    assert found["hybrid"] == found["2d"]
+    both = nerfgan("eval", "--compare", tmp_path / "2d", tmp_path / "3d", "-o", tmp_path / "both")
+    assert "psnr2@teacher_branch=3d" in both.out
 
 
 def test_raw_pictures_have_their_own_numbers(evaluate, mimic, nerfgan, tmp_path):
@@ -128,6 +159,11 @@ def test_raw_pictures_have_their_own_numbers(evaluate, mimic, nerfgan, tmp_path)
         cells = np.lib.stride_tricks.sliding_window_view(sheet, pixels.shape)[..., 0, :, :, :]
         same = np.abs(cells[..., 32, 32, :].astype(int) - pixels[32, 32]).max(axis=-1) <= 1
         assert any(np.abs(cell.astype(int) - pixels).max() <= 1 for cell in cells[same])
+
+
+def test_the_3d_branch_is_raw_already(evaluate, mimic, tmp_path):
+    options = ("--branch", "3d", "--what", "raw", "--metrics", "fid", "-o", tmp_path / "out")
+    evaluate("--model", mimic, *options).refused(2, "raw already", "leave --what out")
 
 
 def test_what_has_no_raw_pictures_of_that_side(evaluate, models, tmp_path):

@@ -75,6 +75,10 @@ def test_what_align_was_told_to_assume_is_searched(nerfgan, generator, tmp_path)
         assert nerfgan(*align).code == 0
         (view,) = open_views([tmp_path / "out" / "cat.png"], [], [], generator)
         assert view.known is known
+    beside = tmp_path / "out" / "cat.json"  # of whatever program wrote it; what is named is known
+    beside.write_text(beside.read_text("utf-8"), "utf-8-sig")
+    for cameras in ([], [beside]):
+        assert open_views([tmp_path / "out" / "cat.png"], cameras, [], generator)[0].known
 
 
 def test_a_lens_of_another_domain_is_pointed_out(photos, generator, capsys) -> None:
@@ -127,7 +131,7 @@ def test_a_toy_is_called_one(models, nerfgan, monkeypatch, tmp_path) -> None:
 
 def test_of_many_photographs_not_each_is_told_of() -> None:
     assert tell_cosines([1.0, None]) == "1.000, no face found"
-    assert tell_cosines([None] * 9).count("no face found") == 9
+    assert tell_cosines([None] * 9) == "no face found"
     assert tell_cosines([0.9, None, 0.5, 0.7, None]) == (
         "0.700 on average, 0.500 at least, no face found in 2"
     )

@@ -73,6 +73,13 @@ def test_codes_that_follow_the_camera_are_shown_beside(film, nerfgan, teacher, t
     assert not out.exists()
 
 
+def test_codes_that_follow_no_camera_are_not_shown(nerfgan, tmp_path):
+    """Nothing would differ."""
+    out = tmp_path / "b.mp4"
+    nerfgan("video", "--seed", 7, "--condition-on-view", "-o", out).refused(2, "do not depend")
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("path", "yaw_range", "pitch_range"),
     [

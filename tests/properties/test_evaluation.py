@@ -19,7 +19,7 @@ from nerfgan_cli.checkpoints.measuring import INCEPTION
 from nerfgan_cli.checkpoints.published import Published
 from nerfgan_cli.data.opening import open_images
 from nerfgan_cli.errors import InputError, UsageError, WeightsError
-from nerfgan_cli.evaluation import extractors, features, judges, rows
+from nerfgan_cli.evaluation import extractors, features, judges, likeness, rows
 from nerfgan_cli.evaluation.comparison import Baseline, compare
 from nerfgan_cli.evaluation.extractors import (
     choose_extractors,
@@ -30,20 +30,19 @@ from nerfgan_cli.evaluation.extractors import (
     open_squeezenet,
 )
 from nerfgan_cli.evaluation.metric import Networks, Setting, Value
-from nerfgan_cli.evaluation.report import Report, describe
+from nerfgan_cli.evaluation.report import Report, describe, open_report, read_report
 from nerfgan_cli.evaluation.run import evaluate
 from nerfgan_cli.evaluation.samples import (
     cameras_for,
     draw_pictures,
     gather,
-    heeds_conditioning,
     latents,
     own_share,
     render,
 )
 from nerfgan_cli.evaluation.table import METRICS
 from nerfgan_cli.evaluation.tables import Row, Table, as_latex, as_markdown, as_text
-from nerfgan_cli.generators.drawing import latent
+from nerfgan_cli.generators.drawing import heeds_conditioning, latent
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.kid import kid_with_error
@@ -340,6 +339,9 @@ def test_lpips_is_fetched_only_where_it_is_named(
         fetched.append(published.name)
         return file
 
+    with monkeypatch.context() as patched:
+        patched.setattr(likeness, "open_judge", lambda *_: pytest.fail("nobody asked for it"))
+        METRICS["psnr"].measure(replace(setting, named=frozenset({"psnr", "ssim"})))
     monkeypatch.setattr(judges, "find_or_fetch", fetch)
     bare = replace(setting, networks=replace(setting.networks, lpips=None, lpips_weights=None))
     lpips, psnr = METRICS["lpips"], METRICS["psnr"]
@@ -472,3 +474,22 @@ def test_a_column_is_one_protocol() -> None:
     assert [made.to_json() for made in reports] == before
     head = compare([], [Baseline("paper", "a", "there", {"psnr1k": 1, "fid50k": 2, "odd": 3})])
     assert head.head[3:] == ["psnr1k dB ↑", "fid50k ↓", "odd"]
+
+
+def test_two_evaluations_at_once_keep_the_numbers_of_both(tmp_path: Path) -> None:
+    """Each opened the folder before the other wrote."""
+    facts = {"name": "one", "seed": 0}
+    both = open_report(facts, tmp_path), open_report(facts, tmp_path)
+    for name in ("fid", "psnr", "kid", "ssim"):
+        report = both[name in ("psnr", "ssim")]
+        report.add(name, [Value(name, 1.0, None, "", "lower", {})], seconds=2.0)
+        report.skip(f"lpips beside {name}", "it is missing")
+        report.write(tmp_path)
+    written = read_report(tmp_path)
+    assert sorted(value["name"] for value in written.values) == ["fid", "kid", "psnr", "ssim"]
+    assert len(written.skipped) == 4
+    assert written.seconds == 8
+    other = open_report({"name": "other", "seed": 1}, tmp_path / "elsewhere")
+    other.add("fid", [Value("fid", 1.0, None, "", "lower", {})], seconds=1.0)
+    with pytest.raises(InputError, match="another seed"):
+        other.write(tmp_path)

@@ -120,6 +120,22 @@ def report(name: str, **changes: object) -> Report:
     return made
 
 
+def test_curves_of_two_sides_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels: list[str] = []
+
+    def note(title: str, axes: object, lines: list[Any]) -> Any:
+        labels.extend(line[0] for line in lines)
+        return np.zeros((8, 8, 3), np.uint8)
+
+    monkeypatch.setattr(efficiency, "line_chart", note)
+    both = report("one").values
+    both.append(both[0] | {"name": "memory_b4_512:cpu"})
+    write_memory({"one": both}, tmp_path)
+    assert labels == ["one 64²", "one 512²"]
+
+
 def test_machines_are_not_mixed_and_published_batches_stand_beside(tmp_path: Path) -> None:
     reports = [report("one"), report("two"), report("elsewhere", machine="b")]
     table = compare(reports, read_published())

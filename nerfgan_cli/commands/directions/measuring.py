@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.commands.directions.finding import Ground
+from nerfgan_cli.commands.options import counted
 from nerfgan_cli.commands.parsing import parse_region
 from nerfgan_cli.editing.face_measures import FACE_MEASURES, measure_faces
 from nerfgan_cli.editing.measures import (
@@ -105,7 +106,8 @@ def measure(
         name, values = what, draw_values(generator, codes, what, region)
         seen = np.isfinite(values)
         if not seen.all():
-            typer.echo(f"no face is found in {(~seen).sum()} pictures: left out", err=True)
+            lost = counted(int((~seen).sum()), "picture")
+            typer.echo(f"{what} cannot be measured in {lost}, which stay out", err=True)
         codes, values = codes[torch.from_numpy(seen).to(codes.device)], values[seen]
     return Measured(name, codes.cpu(), values)
 
@@ -135,4 +137,5 @@ def open_reader(generator: Generator) -> FaceReader:
         raise UsageError(
             "nobody finds landmarks of cats and cars: measure colours, or give --values."
         )
-    return PackFaces(Networks()).only(LANDMARKS)
+    pack = PackFaces(Networks())
+    return pack.only(LANDMARKS) if LANDMARKS in pack.sources else pack
