@@ -48,7 +48,7 @@ from nerfgan_cli.checkpoints.zoo import find_model
 from nerfgan_cli.data.contract import ImageSet
 from nerfgan_cli.evaluation.consistency import SIDE, make_scene
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
-from nerfgan_cli.generators.drawing import Person, choose_batch, latent
+from nerfgan_cli.generators.drawing import Person, latent
 from nerfgan_cli.generators.mimic3d import BRANCH_3D
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.media import to_pixels
@@ -228,10 +228,7 @@ def likeness(generator: Generator, asked: list[Portraits], options: DrawOptions)
 @torch.inference_mode(False)
 def explained(generator: Generator, options: DrawOptions) -> Numbers:
     """Means over scenes of the first seeds; a scene is learned."""
-    scenes = [
-        make_scene(generator, Person(seed), VIEWS, SIDE, options, choose_batch(generator))
-        for seed in range(SCENES)
-    ]
+    scenes = [make_scene(generator, Person(seed), VIEWS, SIDE, options) for seed in range(SCENES)]
     means = {"scene": "psnr", "structure": "ssim", "gain": "gain"}
     return {name: fmean(getattr(one, key) for one in scenes) for name, key in means.items()}
 

@@ -18,6 +18,8 @@ from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.training.targets import Wanted
 
+BRANCH = "branch"  # of its teacher, in what a student knows of its training
+
 
 class Part(str, Enum):
     """Of a distillation: with which of both to invert."""
@@ -41,7 +43,8 @@ class Model(NamedTuple):
     def provenance(self) -> Provenance:
         """Of what is made from it."""
         before = read_header(self.path).provenance
-        return Provenance(self.name, licence=derived_licence(before))
+        lesson = {key: value for key, value in before.training.items() if key == BRANCH}
+        return Provenance(self.name, licence=derived_licence(before), training=lesson)
 
 
 def open_models(
@@ -92,6 +95,6 @@ def prefer_lesson(teacher: Generator, student: Path) -> None:
     Of both ("hybrid") it is the 2D branch, as while it trained: the one whose features and picture
     are the student's.
     """
-    branch = Wanted(read_header(student).provenance.training.get("branch")).image_branch
+    branch = Wanted(read_header(student).provenance.training.get(BRANCH)).image_branch
     if branch in teacher.branches:
         teacher.prefer_branch(branch)

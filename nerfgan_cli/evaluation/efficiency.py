@@ -184,7 +184,7 @@ def write_memory(values: Mapping[str, Sequence[dict[str, Any]]], folder: Path) -
             kind, side = kind or device, own.rpartition("_")[2]
             if protocol["machine"] == machine:
                 points = [(batch, size) for batch, size in protocol["curve"]]
-                lines.append(Line(f"{name} {side}²", points))
+                lines.append(Line(f"{name}, {side} px", points))
     if not lines:
         return []
     marks = sorted({batch for line in lines for batch, _ in line.points})

@@ -15,7 +15,7 @@ from nerfgan_cli.evaluation.looks import IDENTITY, LANDMARKS, POSE, FaceReader
 from nerfgan_cli.evaluation.metric import LOWER, MissingWeights, Networks, Setting, Value
 from nerfgan_cli.evaluation.pack_faces import PackFaces
 from nerfgan_cli.evaluation.toy_faces import open_toy_faces
-from nerfgan_cli.faces.detector import DEFAULT_PACK, LICENCE
+from nerfgan_cli.faces.detector import DEFAULT_PACK, LICENCE, missing_folder
 from nerfgan_cli.faces.packs import ADDRESS, PACKS, find_or_fetch_pack, find_pack, folder_of
 
 FACES = "ffhq"  # the cameras of faces
@@ -31,6 +31,8 @@ def find_face_obstacle(setting: Setting, what: str) -> str | None:
     if draws_toyheads(setting):
         return None
     pack = networks.pack or DEFAULT_PACK
+    if wrong := missing_folder(pack):
+        return MissingWeights(wrong)
     if find_pack(pack) is None:
         return None if _is_fetched(setting, pack) else MissingWeights(_how_to_get(pack))
     try:

@@ -80,13 +80,13 @@ class Report:
             return self
         new = {value["name"] for value in self.values}
         dealt_with = {value["metric"] for value in self.values} | {"figures"}
-        dealt_with |= {name for skip in self.skipped for name in _metrics(skip)}
+        dealt_with |= {_metric(name) for skip in self.skipped for name in _names(skip)}
         values = [value for value in self.earlier.values if value["name"] not in new]
-        skipped = [skip for skip in self.earlier.skipped if dealt_with.isdisjoint(_metrics(skip))]
+        skipped = [_without(dealt_with, skip) for skip in self.earlier.skipped]
         return Report(
             _together(self.earlier.facts, self.facts),
             values + self.values,
-            skipped + self.skipped,
+            [skip for skip in skipped if skip["metric"]] + self.skipped,
             list(dict.fromkeys(self.earlier.figures + self.figures)),
             self.earlier.seconds - self.written + self.seconds,
         )
@@ -140,9 +140,17 @@ def _together(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**new, **known}
 
 
-def _metrics(skip: Mapping[str, str]) -> set[str]:
-    """ "fid:inception, kid:inception": fid and kid"""
-    return {name.partition(":")[0] for name in skip["metric"].split(", ")}
+def _without(metrics: set[str], skip: dict[str, str]) -> dict[str, str]:
+    return skip | {"metric": ", ".join(n for n in _names(skip) if _metric(n) not in metrics)}
+
+
+def _names(skip: Mapping[str, str]) -> list[str]:
+    return skip["metric"].split(", ")
+
+
+def _metric(name: str) -> str:
+    """Without an extractor, as of fid:inception."""
+    return name.partition(":")[0]
 
 
 def describe(setting: Setting, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,12 +85,19 @@ class Detector:
         ]
 
 
+def missing_folder(pack: str) -> str | None:
+    """What is wrong with the name of a pack that is a path; None: nothing."""
+    if ("/" in pack or "\\" in pack) and not Path(pack).expanduser().is_dir():
+        return f"there is no folder {pack}: give one with a pack's .onnx files"
+    return None
+
+
 def load_pack(pack: str, modules: tuple[str, ...] = MODULES) -> dict[str, Any]:
     """The models of a pack by what they do; fetched first if it is InsightFace's and not here."""
     root = PLACE.expanduser()
     own = Path(pack).expanduser().is_dir()
-    if ("/" in pack or "\\" in pack) and not own:
-        raise WeightsError(f"there is no folder {pack}: give one with a pack's .onnx files.")
+    if wrong := missing_folder(pack):
+        raise WeightsError(f"{wrong}.")
     name, place = DEFAULT_PACK if own else pack, folder_of(pack)
     otherwise = "give the folder of another pack, or give the five points of the face"
     remedy = f"unpack {ADDRESS}/{name}.zip into {root / 'models' / name} ({LICENCE}), {otherwise}"

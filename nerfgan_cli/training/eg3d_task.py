@@ -129,6 +129,7 @@ class EG3DTask(Task):
                 )
         if self.keeps_strength and self.recipe.loss.augment == "ada":
             self._keep_strength(start)
+            say(f"augmentation begins at p = {float(self.ada.pipe.p):.3g}")
 
     def _discriminator_files(self) -> dict[str, str | None]:
         """Files that [train] names for discriminators to start from."""

@@ -110,7 +110,9 @@ def test_a_student_is_judged_beside_the_branch_that_it_learnt_from(
         assert evaluate("--model", path, *options).code == 0
         value, *_ = json.loads((out / "eval.json").read_text())["values"]
         found[branch] = (value["value"], value["protocol"]["teacher_branch"])
-        other = open_teacher(open_model(str(path), CPU), str(mimic), CPU)
+        opened = open_model(str(path), CPU)
+        assert opened.provenance.training == {"branch": branch}  # told to what is tuned from it
+        other = open_teacher(opened, str(mimic), CPU)
         assert other.generator.branch == found[branch][1]
     assert [told for _, told in found.values()] == ["2d", "3d", "2d"]
     assert found["3d"][0] != pytest.approx(found["2d"][0], rel=1e-6)

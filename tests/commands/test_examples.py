@@ -217,7 +217,7 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     save_teacher(tmp_path / "teacher.safetensors", 1, MIMIC3D)
     asked = []
 
-    def make_scene(generator, person, views, side, options, batch):
+    def make_scene(generator, person, views, side, options):
         asked.append((person.seed, options.branch))
         gain = float(options.branch == "3d")
         return SimpleNamespace(psnr=30.0 + person.seed, ssim=0.5 * (1 + person.seed), gain=gain)

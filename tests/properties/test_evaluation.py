@@ -476,6 +476,23 @@ def test_a_column_is_one_protocol() -> None:
     assert head.head[3:] == ["psnr1k dB ↑", "fid50k ↓", "odd"]
 
 
+def test_what_is_still_missing_of_several_metrics_stays_told(tmp_path: Path) -> None:
+    facts = {"name": "one", "seed": 0}
+    first = open_report(facts, tmp_path)
+    first.add("psnr", [Value("psnr", 1.0, None, "", "lower", {})], seconds=1.0)
+    first.skip("fid:inception, kid:inception", "Inception is missing")
+    first.skip("pose", "no network")
+    first.write(tmp_path)
+    second = open_report(facts, tmp_path)
+    second.add("fid", [Value("fid2k:inception", 1.0, None, "", "lower", {})], seconds=1.0)
+    second.skip("pose", "no network, still")
+    second.write(tmp_path)
+    assert read_report(tmp_path).skipped == [
+        {"metric": "kid:inception", "reason": "Inception is missing"},
+        {"metric": "pose", "reason": "no network, still"},
+    ]
+
+
 def test_two_evaluations_at_once_keep_the_numbers_of_both(tmp_path: Path) -> None:
     """Each opened the folder before the other wrote."""
     facts = {"name": "one", "seed": 0}

@@ -133,7 +133,7 @@ def test_curves_of_two_sides_are_told_apart(
     both = report("one").values
     both.append(both[0] | {"name": "memory_b4_512:cpu"})
     write_memory({"one": both}, tmp_path)
-    assert labels == ["one 64²", "one 512²"]
+    assert labels == ["one, 64 px", "one, 512 px"]
 
 
 def test_machines_are_not_mixed_and_published_batches_stand_beside(tmp_path: Path) -> None:

@@ -462,6 +462,8 @@ def test_faces_need_a_pack_that_is_here(tmp_path, monkeypatch):
     assert POSE.obstacle(setting) == obstacle  # nothing is fetched to find that out
     other = replace(setting, networks=Networks(pack="antelopev2"))  # which nobody can check
     assert "unpack its networks" in str(POSE.obstacle(other))
+    mistyped = replace(setting, networks=Networks(pack="./mypack"))
+    assert "there is no folder ./mypack" in str(POSE.obstacle(mistyped))
 
     def offline(*_, **__):
         raise OSError("offline")
