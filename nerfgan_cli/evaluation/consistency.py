@@ -39,7 +39,7 @@ from nerfgan_cli.reconstruction.sweep import VIEWS, draw_sweep, half_depth, redu
 from nerfgan_cli.reconstruction.sweep import YAW as SWEEP_YAW
 from nerfgan_cli.training.distributed import World
 
-QUICK_PAIRS, PAIRS = 64, 1000  # subjects of a bare evaluation, and the most
+QUICK_PAIRS, PAIRS = 48, 1000  # subjects of a bare evaluation, and the most
 QUICK_SUBJECTS, SUBJECTS = 3, 50  # the protocol of PSNR_mv has 50
 SIDE = 64  # pixels of the views, for a scene in seconds
 # Views at once. The last bits of a picture depend on how many are drawn with it, and a scene that

@@ -34,7 +34,7 @@ from nerfgan_cli.metrics.identity import cosines
 # The paper's figure has no numbers on its axes; these are metrics.md 5's.
 YAWS = tuple(round(0.1 * step, 2) for step in range(-5, 6))  # radians
 PITCHES = tuple(round(0.05 * step, 2) for step in range(-6, 7))
-HEADS, QUICK = 200, 12  # at most, and of a bare evaluation
+HEADS, QUICK = 200, 8  # at most, and of a bare evaluation
 CSV = "identity.csv"
 COLUMNS = ("model", "axis", "radians", "cosine", "error", "heads", "network")
 

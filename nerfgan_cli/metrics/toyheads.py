@@ -103,7 +103,7 @@ def _score(view: View) -> Likeness:
         own.mean(),
         ssim(drawn, exact_image).mean(),
         psnr(to_pixels(rendering.image_raw), to_pixels(raw.image)).mean(),
-        _contrast(rendering.image).item() / _contrast(view.image).item(),
+        contrast(rendering.image).item() / contrast(view.image).item(),
         (own - other).mean(),
         error[on_head].mean().item(),
         (rendering.depth - of_other).abs()[on_head].mean().item(),
@@ -113,6 +113,6 @@ def _score(view: View) -> Likeness:
     )
 
 
-def _contrast(image: Tensor) -> Tensor:  # [B, 3, H, W] -> []
+def contrast(image: Tensor) -> Tensor:  # [B, 3, H, W] -> []
     """Mean |difference| of neighbouring pixels."""
     return image.diff(dim=2).abs().mean() + image.diff(dim=3).abs().mean()

@@ -239,16 +239,21 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     assert flat["image"] == strict["strict"] == 100
     assert flat["strict"] == pytest.approx(strict["image"])
     assert flat["strict"] < 60
-    assert flat["features"] == strict["likeness"] == 0
-    assert flat["likeness"] > 0.0001 < strict["features"]
+    assert flat["features"] == strict["strict_features"] == 0
+    assert flat["strict_features"] > 0.0001 < strict["features"]
+    assert flat["sharpness"] == pytest.approx(1)
+    (usual,), (strictly,) = judge.usual, judge.strictly
+    assert judging.sharpness(0.5 * usual.image, usual.image) == pytest.approx([0.5] * 3)
+    apart = judging.sharpness(strictly.image, usual.image).mean()
+    assert strict["sharpness"] == pytest.approx(apart, rel=1e-4)
     assert asked == [(0, "2d"), (1, "2d"), (0, "3d"), (1, "3d")]
-    assert (flat["scene"], flat["structure"], flat["gain"], strict["gain"]) == (30.5, 0.75, 0, 1)
+    assert (flat["psnr_mv"], flat["ssim_mv"], flat["gain"], strict["gain"]) == (30.5, 0.75, 0, 1)
     assert (flat["memory"], strict["memory"]) == (2, 3)
     (ws, (surface, _), _), *_ = judge.both_sides
     with torch.no_grad():
         drawn = judge.teacher.synthesis(ws, surface.camera, DrawOptions(branch="3d"))
     assert torch.equal(surface.depth, drawn.depth)
-    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 17
+    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 18
     series.draw(tmp_path / "chart.png")
     with Image.open(tmp_path / "chart.png") as chart:
         assert chart.width > 500
@@ -380,6 +385,13 @@ def test_ablations_of_a_volume(example, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     program.main()
     assert capsys.readouterr().out.count("finished before") == 2
+    begun = SimpleNamespace(train=SimpleNamespace(init=str(tmp_path / "out" / "full")))
+    judge = judging.VolumeJudge(begun, torch.device("cpu"), tmp_path / "cache")
+    assert judge.learned == "from full"
+    known = judge.references()
+    assert list(known) == names[:2]
+    for row, numbers in zip(rows, known.values(), strict=False):
+        assert row[6] == f"{numbers['psnr']:.2f}"
 
 
 def test_a_conditioned_teacher(example, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from nerfgan_cli.generators.mimic3d_config import PATCH
 from nerfgan_cli.losses.density import smoothness_loss
 from nerfgan_cli.nn.patches import cut
 from nerfgan_cli.ops.fir import blur2d
+from nerfgan_cli.ops.resize import resize
 from nerfgan_cli.training import mimic3d_task
 from nerfgan_cli.training.eg3d import (
     DensityPoints,
@@ -106,7 +107,7 @@ class Drawn:
     def __init__(self, generator: Mimic3D, latents: Latents, moment: Moment) -> None:
         with torch.no_grad():
             subject = prepare_fakes(generator, latents, moment)
-            self.image = draw_views(generator, subject, latents, moment).image
+            self.image, self.raw = draw_views(generator, subject, latents, moment)
             self.patch = draw_patches(generator, subject, latents, CORNERS, moment)
 
 
@@ -151,6 +152,8 @@ def test_the_generator_learns_from_the_sum_of_its_terms(
         "imitation": distance(patch, pattern),
         "patch_adversarial": softplus(-4 * mean(as_shown(patch, moment))),
         "patch_truth": distance(patch, exact),
+        "truth": distance(drawn.image, truth.image)
+        + distance(drawn.raw, resize(truth.image, drawn.raw.shape[-1])),
     }
     if moment.augment is None:  # which gets both views at once
         expected["adversarial"] = softplus(-4 * mean(drawn.image))
