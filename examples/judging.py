@@ -59,6 +59,7 @@ from nerfgan_cli.metrics.psnr import psnr
 from nerfgan_cli.metrics.toyheads import contrast
 from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
 from nerfgan_cli.ops.resize import filtered_resizing
+from nerfgan_cli.reconstruction.sweep import TRUNCATION as SCENE_TRUNCATION
 from nerfgan_cli.reconstruction.sweep import VIEWS
 from nerfgan_cli.training.distill_recipe import DistillRecipe
 from nerfgan_cli.training.feed import open_data
@@ -237,7 +238,8 @@ def likeness(generator: Generator, asked: list[Portraits], options: DrawOptions)
 @torch.inference_mode(False)
 def explained(generator: Generator, options: DrawOptions) -> Numbers:
     """Means over scenes of the first seeds; a scene is learned."""
-    scenes = [make_scene(generator, Person(seed), VIEWS, SIDE, options) for seed in range(SCENES)]
+    people = [Person(seed, SCENE_TRUNCATION) for seed in range(SCENES)]
+    scenes = [make_scene(generator, person, VIEWS, SIDE, options) for person in people]
     means = {"psnr_mv": "psnr", "ssim_mv": "ssim", "gain": "gain"}
     return {name: fmean(getattr(one, key) for one in scenes) for name, key in means.items()}
 

@@ -57,6 +57,12 @@ class ExactHeads(Generator):
         return camera
 
 
+class ExactVolume(ExactHeads):
+    """As a teacher: its cameras are certain."""
+
+    has_depth = True
+
+
 class IgnoresCamera(ExactHeads):
     """Everybody from the front."""
 
@@ -82,7 +88,7 @@ class HeedsConditioning(ExactHeads):
         return (z * turn.cos() + z.flip(1) * turn.sin())[:, None]
 
 
-class MirrorsYaw(ExactHeads):
+class MirrorsYaw(ExactVolume):
     """The sign error that calibration must not hide."""
 
     def turn(self, camera):

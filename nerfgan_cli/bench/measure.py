@@ -12,7 +12,7 @@ import torch
 
 from nerfgan_cli.bench.growth import BatchGrowth, Growth, at_sides, batch_growth, measure_growth
 from nerfgan_cli.bench.largest import Largest, largest_batch
-from nerfgan_cli.bench.memory import is_told
+from nerfgan_cli.bench.memory import free_memory, is_told
 from nerfgan_cli.bench.networks import label, open_network, title, works
 from nerfgan_cli.bench.parts import Counted, count_parts, time_parts
 from nerfgan_cli.bench.probe import CONTEXT, Case, Probe, Taken
@@ -20,7 +20,7 @@ from nerfgan_cli.bench.turns import Clock, Spread, spread, take_turns
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.contract import DrawOptions, Generator
 from nerfgan_cli.generators.drawing import total_memory
-from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.generators.precision import exact, set_precision
 
 PATIENCE = 3.0  # seconds that a batch may take on a CPU, where its memory can be extrapolated
 SPARE = 0.8  # of a machine's memory, that a batch may be expected to take
@@ -95,9 +95,8 @@ class Measured(NamedTuple):
 
 @torch.inference_mode()
 def measure(plan: Plan, say: Say) -> list[Measured]:
+    exact(plan.device)
     timed = _time_all(plan, say)
-    if plan.device.type == "cuda":
-        torch.cuda.empty_cache()  # the processes that measure memory need it
     return [_with_memory(one, plan, say) for one in timed]
 
 
@@ -174,6 +173,7 @@ def memory_of(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Large
         plan.options.branch,
     )
     taken: dict[int, Taken] = {}
+    free = free_memory(plan.device)
     with Probe(case) as probe:
 
         def draw(batch: int) -> int | None:
@@ -185,7 +185,7 @@ def memory_of(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Large
             return found.whole
 
         sizes = {batch: draw(batch) for batch in plan.batches}
-        if plan.room is None:
+        if plan.limit is None or plan.room is None:
             return taken, None
         known = {batch: size for batch, size in sizes.items() if size is not None}
 
@@ -196,5 +196,6 @@ def memory_of(model: str, plan: Plan, say: Say) -> tuple[dict[int, Taken], Large
             growth, spare = batch / last, SPARE * total_memory(plan.device)
             return taken[last].seconds * growth < PATIENCE and taken[last].whole * growth < spare
 
-        largest = largest_batch(draw, known, plan.room, affordable)
-    return taken, largest
+        enforced = free is not None and free >= plan.limit
+        largest = largest_batch(draw, known, plan.room, affordable, enforced)
+    return taken, largest._replace(free=free)

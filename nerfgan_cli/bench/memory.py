@@ -13,6 +13,7 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.metrics.memory import forget_peak, from_proc, peak_memory
 
 MB = 1_000_000
+PUBLISHED_LIMIT = 24 << 30  # bytes of the RTX 3090 in arXiv 2303.12865, figure 1
 DRIVER = Path("/proc/driver/nvidia/version")  # on Linux
 
 
@@ -22,6 +23,21 @@ def is_told(device: torch.device) -> bool:
         return True
     known = device.type == "cpu" and from_proc("self/status", "VmRSS")
     return bool(known) and forget_peak(device)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes of a GPU for another process; this one keeps what it has to."""
+    if device.type != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
+def size_text(size: int) -> str:
+    """In GiB or MiB what is whole in MiB, as cards are; else in GB."""
+    if size % 2**20:
+        return f"{size / 1e9:.4g} GB"
+    return f"{size / 2**30:.4g} GiB" if size >= 2**30 else f"{size >> 20} MiB"
 
 
 def machine_name(device: torch.device) -> str:

@@ -32,6 +32,7 @@ class Counted(NamedTuple):
     multiply_adds: dict[str, int]  # by part
     activations: dict[str, int]  # bytes at their peak, by part
     parameters: int
+    weight_bytes: int  # of parameters and buffers, as they are kept
 
     @property
     def total(self) -> int:
@@ -91,10 +92,12 @@ def count_parts(generator: Generator, options: DrawOptions = DEFAULT_OPTIONS) ->
     twin = weightless(generator)
     works = part_works(twin, 1, replace(options, skipping=False))  # nothing is there to be seen
     found = {name: cost(work) for name, work in works.items()}
+    kept = (*generator.parameters(), *generator.buffers())
     return Counted(
         {name: each.flops // 2 for name, each in found.items()},
         {name: each.activation_bytes for name, each in found.items()},
         parameter_count(twin),
+        sum(tensor.nbytes for tensor in kept),
     )
 
 

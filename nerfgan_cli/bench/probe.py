@@ -22,7 +22,7 @@ from nerfgan_cli.errors import NerfganError, is_out_of_memory
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
-from nerfgan_cli.generators.precision import set_precision
+from nerfgan_cli.generators.precision import exact, set_precision
 from nerfgan_cli.metrics.memory import GIVING_BACK
 
 SMALL = EG3DConfig(img_resolution=128, channel_max=8, superresolution="SuperresolutionHybrid2X")
@@ -107,6 +107,7 @@ def answer(case: Case) -> None:
     """The process's side."""
     device = torch.device(case.device)
     torch.set_num_threads(case.threads)
+    exact(device)
     if case.limit is not None and device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         share = min(1.0, case.limit / total)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nerfgan_cli.bench.largest import Largest
 from nerfgan_cli.bench.measure import Measured, Plan
-from nerfgan_cli.bench.memory import MB
+from nerfgan_cli.bench.memory import MB, PUBLISHED_LIMIT, size_text
 from nerfgan_cli.bench.networks import is_preset
 from nerfgan_cli.bench.parts import PARTS
 from nerfgan_cli.bench.turns import Spread
@@ -17,8 +17,7 @@ from nerfgan_cli.markdown import table
 from nerfgan_cli.media import Picture
 
 STEPS = 24  # of a line that is bent by logarithmic axes
-PUBLISHED = "arXiv 2303.12865, RTX 3090 of 24 GB: EG3D 14, its student 96"
-PUBLISHED_LIMIT = 24 * 10**9
+PUBLISHED = "arXiv 2303.12865, RTX 3090 of 24 GiB: EG3D 14, its student 96"
 
 
 def as_data(found: Sequence[Measured], plan: Plan) -> list[dict[str, Any]]:
@@ -29,7 +28,7 @@ def as_data(found: Sequence[Measured], plan: Plan) -> list[dict[str, Any]]:
 def as_text(found: Sequence[Measured], plan: Plan) -> str:
     lines = [*_batches(found), "", *_parts(found), "", *_growths(found)]
     if plan.limit is not None and any(one.largest for one in found):
-        lines += ["", f"at most within {_limit(plan)}:"]
+        lines += ["", f"largest batch within {_limit(plan)}:"]
         lines += [f"  {one.name}: {_pictures(one.largest)}" for one in found if one.largest]
     return "\n".join(lines)
 
@@ -46,7 +45,7 @@ def figure(found: Sequence[Measured], plan: Plan) -> Picture | None:
     what = "reserved on the GPU" if plan.device.type == "cuda" else "resident"
     marks = _marks(plan, max(x for line in lines for x, _ in (*line.points, *line.continued)))
     axes = Axes("pictures at once", "MB", log_x=True, log_y=True, marks=marks)
-    level = None if plan.room is None else (f"{plan.room / 1e9:.4g} GB", plan.room / MB)
+    level = None if plan.room is None else (size_text(plan.room), plan.room / MB)
     return line_chart(f"Memory against batch size ({what})", axes, lines, level)
 
 
@@ -72,10 +71,9 @@ def _limit(plan: Plan) -> str:
     """Of memory, with what was published of the same."""
     assert plan.limit is not None
     assert plan.room is not None
-    text = f"{plan.limit / 1e9:g} GB"
+    text = size_text(plan.limit)
     if plan.room < plan.limit:
-        own = (plan.limit - plan.room) / 1e9
-        text += f", of which {own:.2g} GB are left to CUDA itself (assumed)"
+        text += f", of which {size_text(plan.limit - plan.room)} are left to CUDA itself (assumed)"
     return text + f" ({PUBLISHED})" * (plan.limit == PUBLISHED_LIMIT)
 
 
@@ -140,12 +138,15 @@ def _ms(seconds: Spread, batch: int = 1) -> str:
     return f"{each * seconds.median:.2f} ±{each * (seconds.high - seconds.low) / 2:.2f}"
 
 
-def _pictures(largest: Largest | None) -> str:
-    if largest is None or not largest.batch:
-        return "not even one picture"
-    if largest.measured:
-        return f"{largest.batch:,} pictures"
-    return f"about {largest.batch:,} pictures, by the line through what was measured"
+def _pictures(largest: Largest) -> str:
+    text = f"{largest.batch:,} pictures"
+    if not largest.batch:
+        text = "not even one picture"
+    elif largest.at_least:
+        text = f"at least {text}"
+    elif not largest.measured:
+        text = f"about {text}"
+    return text if largest.caveat is None else f"{text}, {largest.caveat}"
 
 
 def _data_of(one: Measured, plan: Plan) -> dict[str, Any]:
@@ -157,6 +158,7 @@ def _data_of(one: Measured, plan: Plan) -> dict[str, Any]:
         "resolution": one.resolution,
         "raw_resolution": one.raw_resolution,
         "parameters": counted.parameters,
+        "weight_bytes": counted.weight_bytes,
         "multiply_adds": counted.multiply_adds | {"all": counted.total},
         "activation_bytes": counted.activations,
         "batches": [

@@ -24,7 +24,6 @@ from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
 
 GENERATOR = "TriPlaneGenerator"
 RELEASED = "released"  # plane axes of EG3D
-GENERATORS: dict[str, type[EG3DConfig]] = {"eg3d": EG3DConfig, "mimic3d": Mimic3DConfig}
 IMAGES = {"SingleDiscriminator": 1, "DualDiscriminator": 2, "DummyDualDiscriminator": 2}
 OTHER_CLASSES = {
     "Generator": "a StyleGAN2-ADA or StyleGAN3 generator",
@@ -53,9 +52,8 @@ def convert(
     checkpoint = read_official(source)
     network = checkpoint.network(key)
     architecture = describe(network, checkpoint.name, plane_axes, camera_preset)
-    if release is not None and architecture.kind in GENERATORS:
-        own = read_config(GENERATORS[architecture.kind], architecture.config)
-        refuse_other(own, release, checkpoint.name)
+    if release is not None:
+        refuse_other(architecture.kind, architecture.config, release, checkpoint.name)
     stored = {name: t for name, t in network.tensors.items() if name not in SURPLUS}
     found = {name: Entry(t.storage.name, t.shape) for name, t in stored.items()}
     expected = {name: Entry("F32", shape) for name, shape in architecture.tensors.items()}

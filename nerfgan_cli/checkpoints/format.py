@@ -27,6 +27,7 @@ from nerfgan_cli.checkpoints.header import (
 )
 from nerfgan_cli.checkpoints.payloads import DTYPES, is_finite, to_payload
 from nerfgan_cli.checkpoints.provenance import Provenance
+from nerfgan_cli.checkpoints.releases import refuse_other
 from nerfgan_cli.errors import UsageError, WeightsError
 from nerfgan_cli.generators.contract import Generator
 from nerfgan_cli.generators.registry import build, describe
@@ -52,9 +53,17 @@ def save_model(
     write_model(path, kind, config, parameters, provenance, payloads, half)
 
 
-def rewrite_model(source: Path, out: Path, half: bool) -> Header:
+def rewrite_model(
+    source: Path,
+    out: Path,
+    half: bool,
+    release: str | None = None,  # the model has to be of: a name of the zoo
+) -> Header:
     """The same model in another file, for example in half the size."""
-    save_model(out, load_network(source), read_header(source).provenance, half)
+    model = load_network(source)
+    if release is not None:
+        refuse_other(*describe(model), release, source.name)
+    save_model(out, model, read_header(source).provenance, half)
     return read_header(out)
 
 

@@ -4,16 +4,19 @@ Files do not tell their release, and snapshots of Mimic3D are all called alike. 
 draw nonsense is told in words: planes along other axes, another phase, size or domain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from nerfgan_cli.errors import UsageError, WeightsError
+from nerfgan_cli.generators.config_reader import read_config
 from nerfgan_cli.generators.eg3d_config import PRESETS as EG3D
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.mimic3d_config import PRESETS as MIMIC3D
 from nerfgan_cli.generators.mimic3d_config import Mimic3DConfig
 from nerfgan_cli.ops.plane_axes import PLANE_AXES
 
+GENERATORS: dict[str, type[EG3DConfig]] = {"eg3d": EG3DConfig, "mimic3d": Mimic3DConfig}
 # By the names of the zoo.
 RELEASES: dict[str, EG3DConfig] = EG3D | {f"mimic3d-{name}": own for name, own in MIMIC3D.items()}
 
@@ -26,9 +29,13 @@ def find_release(name: str) -> EG3DConfig:
     raise UsageError(f"there is no release {name!r}: {hint}")
 
 
-def refuse_other(found: EG3DConfig, release: str, source: str) -> None:
+def refuse_other(kind: str, config: Mapping[str, Any], release: str, source: str) -> None:
     """Says why a network of `source` is none of the release, if it is none."""
-    for own, its in zip(_traits(found), _traits(find_release(release)), strict=False):
+    its_traits = _traits(find_release(release))
+    traits = iter([f"a {kind}"])
+    if kind in GENERATORS:
+        traits = _traits(read_config(GENERATORS[kind], config))
+    for own, its in zip(traits, its_traits, strict=False):
         if own != its:
             raise WeightsError(
                 f"{source} is {own}, but {release} is {its}: the weights of one are no use as the "

@@ -22,7 +22,7 @@ from nerfgan_cli.errors import UsageError
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions
 from nerfgan_cli.generators.eg3d_config import PRESETS as TEACHERS
-from nerfgan_cli.generators.precision import choose_device, set_precision
+from nerfgan_cli.generators.precision import choose_device, set_precision, tf32_is_on
 from nerfgan_cli.media import write_png
 
 UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
@@ -57,9 +57,11 @@ def command(
     memory_limit: Annotated[
         str,
         typer.Option(
-            metavar="SIZE", help="Within which the largest batch is looked for: 24GB, 800MiB, none."
+            metavar="SIZE",
+            help="Within which the largest batch is looked for: 24GiB (2³⁰ bytes each), "
+            "24GB (10⁹), 800MiB, none.",
         ),
-    ] = "24GB",
+    ] = "24GiB",
     processor: Annotated[
         bool,
         typer.Option(
@@ -80,6 +82,7 @@ def command(
     the middle half of them spans, of pictures without the mapping, which is among the parts.
     MB are those of the network and its work, at their peak; MB in all count the whole process, or
     what a GPU has reserved. Memory of a batch that would take long on a CPU is extrapolated.
+    GMAC are multiply-adds of convolutions and matrix products; looking up planes is not counted.
     """
     path = parse_file(out, ".json")
     place = choose_device(device.value)
@@ -126,6 +129,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "driver": driver_version(),
         "device": plan.device.type,
         "precision": plan.precision,
+        "tf32": tf32_is_on(plan.device),
         "branch": plan.options.branch,
         "clock": plan.clock.__name__,
         "repeats": plan.repeats,

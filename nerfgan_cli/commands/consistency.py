@@ -18,7 +18,7 @@ from nerfgan_cli.commands.data.prepare.folder import Like
 from nerfgan_cli.commands.drawing import Known, Truncation, choose_people
 from nerfgan_cli.commands.evaluating import choose_branch
 from nerfgan_cli.commands.parsing import LARGEST_SEED, parse_file
-from nerfgan_cli.commands.scenes import followed, measure_model, measure_pictures
+from nerfgan_cli.commands.scenes import followed, measure_model, measure_pictures, taken
 from nerfgan_cli.errors import InputError, UsageError
 from nerfgan_cli.evaluation.consistency import QUICK_SUBJECTS, SIDE, SUBJECTS
 from nerfgan_cli.figures.panels import Frame, Labelled, draw_panel, prepare_scene
@@ -29,7 +29,7 @@ from nerfgan_cli.generators.precision import choose_device, set_precision
 from nerfgan_cli.media import captioned_grid, write_png
 from nerfgan_cli.reconstruction.export import PROTOCOL, RENDERED, score, write_json, write_subject
 from nerfgan_cli.reconstruction.strips import VIEWS as FRAMES
-from nerfgan_cli.reconstruction.sweep import VIEWS, YAW, draw_sweep, half_depth, sweep
+from nerfgan_cli.reconstruction.sweep import TRUNCATION, VIEWS, YAW, draw_sweep, half_depth, sweep
 
 ROWS = (0.4, 0.5, 0.6)  # of the picture's height, whose strips are shown
 
@@ -93,6 +93,7 @@ def command(
             help="The first; without it and --num an inversion's own subject, or from 0 on.",
         ),
     ] = None,
+    truncation: o.Truncation = TRUNCATION,
     views: Annotated[
         int, typer.Option(min=2, max=1000, metavar="N", help="Of each subject, side by side.")
     ] = VIEWS,
@@ -138,7 +139,8 @@ def command(
     judged = open_model(model, place)
     set_precision(judged.generator, precision.value, place)
     options = choose_options(judged, what, branch)
-    people = choose_subjects(model, seed, number, QUICK_SUBJECTS if export is None else SUBJECTS)
+    usual = QUICK_SUBJECTS if export is None else SUBJECTS
+    people = choose_subjects(model, seed, number, usual, truncation)
     if strips is not None:
         draw_strips(judged, open_other(judged, teacher, place), people[0], options, path, json)
     elif export is not None:
@@ -149,7 +151,7 @@ def command(
 
 
 def choose_subjects(
-    model: str | None, seed: int | None, number: int | None, usual: int
+    model: str | None, seed: int | None, number: int | None, usual: int, truncation: float
 ) -> list[Sitter]:
     """An inversion's own, or those of seeds in a row."""
     if seed is None and number is None:
@@ -157,7 +159,7 @@ def choose_subjects(
         if isinstance(own, Known):
             return [own]
     first = seed or 0
-    return [Person(index) for index in range(first, first + (number or usual))]
+    return [Person(index, truncation) for index in range(first, first + (number or usual))]
 
 
 def open_other(judged: Model, teacher: str | None, place: torch.device) -> Model | None:
@@ -201,6 +203,7 @@ def export_views(
         "yaw_rad": YAW,
         "what": "raw" if options.raw_only else "image",
         "branch": options.branch or generator.branch,
+        **taken(people),
         "protocol": "GRAM-HD's, as Mimic3D follows it: 50 subjects, 30 yaws, no masks",
     }
     write_json(protocol, folder / PROTOCOL)  # last: without it nothing is scored

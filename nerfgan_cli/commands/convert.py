@@ -97,13 +97,18 @@ def command(
     if preset is not None:
         find_release(preset)  # before anything is read
     release = preset or (target.stem if target.stem in RELEASES else None)
+    if release is not None and network in (NetworkName.D, NetworkName.D_patch):
+        raise UsageError(
+            f"{release} is a generator, and {network.value} is none: leave out --preset, or give "
+            "-o another name."
+        )
     if source.is_dir() or sniff(source).name == "safetensors":
         if (plane_axes, camera, preset) != (None, None, None):
             raise UsageError(
                 f"{source} is a model of nerfgan already: --plane-axes, --camera and --preset are "
                 "for official files, leave them out."
             )
-        header = write_anew(source, target, network, half)
+        header = write_anew(source, target, network, half, release)
     else:
         axes, cameras = plane_axes and plane_axes.value, camera and camera.value
         header = convert(source, target, network.value, axes, cameras, half, release)
@@ -124,12 +129,14 @@ def command(
     print_result(result, f"{text}\nlicence: {licence}", json)
 
 
-def write_anew(source: Path, target: Path, network: NetworkName, half: bool) -> Header:
+def write_anew(
+    source: Path, target: Path, network: NetworkName, half: bool, release: str | None
+) -> Header:
     """What is nerfgan's own already. It needs torch, unlike what is official."""
     if network is NetworkName.G_ema:
         from nerfgan_cli.checkpoints.format import rewrite_model
 
-        return rewrite_model(find_model(str(source)), target, half)
+        return rewrite_model(find_model(str(source)), target, half, release)
     if network in (NetworkName.D, NetworkName.D_patch) and source.is_dir():
         from nerfgan_cli.training.teacher import write_discriminator
 

@@ -111,7 +111,7 @@ class Look:
     pivot: o.Pivot = None
     what: o.What = o.Shown.image
     resolution: o.Resolution = None
-    branch: o.Branch = None
+    branch: o.BranchAtResolution = None
     depth_samples: o.DepthSamples = 1.0
     precision: o.Precision = o.PrecisionName.auto
     ray_chunk: o.RayChunk = DEFAULT_RAY_CHUNK

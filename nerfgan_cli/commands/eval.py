@@ -9,14 +9,14 @@ import typer
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.comparing import compare_all
 from nerfgan_cli.commands.eval_options import Order
-from nerfgan_cli.commands.evaluating import FOLDER, choose_metrics, evaluate_one, exact
+from nerfgan_cli.commands.evaluating import FOLDER, choose_metrics, evaluate_one
 from nerfgan_cli.commands.grouping import grouped
 from nerfgan_cli.commands.parsing import parse_batch
 from nerfgan_cli.commands.tables import Format, shown_as
 from nerfgan_cli.errors import UsageError
 from nerfgan_cli.evaluation.comparison import summary
 from nerfgan_cli.files import make_folder
-from nerfgan_cli.generators.precision import choose_device
+from nerfgan_cli.generators.precision import choose_device, exact
 from nerfgan_cli.training.distributed import open_world
 
 # Of processes for each other: one may have hours of work when another is done. A process that ends

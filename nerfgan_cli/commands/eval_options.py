@@ -136,11 +136,15 @@ class Order:
     device: o.Device = o.DeviceName.auto
 
     def refuse_idle(self, metrics: Sequence[str]) -> None:
-        """Options that were given, and change nothing of what is measured."""
+        """Options that were given, and change nothing of what is measured.
+
+        Files only say where a network is: a script may name them all, whatever it measures.
+        """
         turning = {CURVES, *(one.name for one in TURNING)}
         of_metrics = {
             "--extractor": (self.extractor is not None, {one.name for one in DISTANCES}),
             "--lpips": (self.lpips is not None, {LPIPS}),
+            "--pack": (self.pack is not None, turning),
             "--condition-on-view": (self.condition_on_view, turning),
         }
         for option, (given, served) in of_metrics.items():

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import torch
 import typer
 from tqdm import tqdm
 
-from nerfgan_cli.cameras import PRESETS
+from nerfgan_cli.cameras import PRESETS, CameraPreset
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.checkpoints.toyheads import toyheads_teacher
 from nerfgan_cli.checkpoints.zoo import DEFAULT, TEACHER, home
@@ -24,7 +23,9 @@ from nerfgan_cli.commands.options import Shown
 from nerfgan_cli.commands.parsing import parse_batch
 from nerfgan_cli.commands.tables import Format, write_table
 from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.data.labels import has_labels
 from nerfgan_cli.data.opening import open_images
+from nerfgan_cli.data.storage import open_storage
 from nerfgan_cli.data.toyheads.dataset import ToyHeads
 from nerfgan_cli.errors import InputError, NerfganError, UsageError
 from nerfgan_cli.evaluation.comparison import summary
@@ -266,7 +267,8 @@ def choose_branch(generator: Generator, name: str, branch: str | None) -> DrawOp
 
 def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
     """All of them, if no number is given: somebody else has drawn them already."""
-    images = PictureFolder(path, order.cameras, PRESETS[(order.like or Like.ffhq).value])
+    preset = PRESETS[(order.like or Like.ffhq).value]
+    images = PictureFolder(path, order.cameras, preset)
     if order.number is not None and order.number > len(images):
         raise InputError(
             f"{path} has {len(images)} pictures, fewer than the {order.number} of --num: "
@@ -278,7 +280,7 @@ def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
         name=images.name,
         images=images,
         teacher=_open_teacher(teacher, order),
-        data=_open_data(order.data, images.resolution, toy=False),
+        data=_open_reals(order.data, images.resolution, preset),
         number=order.number or len(images),
     )
     facts: dict[str, object] = {
@@ -287,6 +289,13 @@ def _open_pictures(path: Path, order: Order, bare: Setting) -> Judged:
         "resolution": images.resolution,
     }
     return Judged(setting, facts)
+
+
+def _open_reals(data: str | None, resolution: int, preset: CameraPreset) -> ImageSet | None:
+    """To compare pictures with: no one asks for their cameras."""
+    if data in (None, TOYHEADS) or has_labels(open_storage(Path(data).expanduser())):
+        return _open_data(data, resolution, toy=False)
+    return PictureFolder(Path(data).expanduser(), None, preset)
 
 
 def _open_teacher(name: str | None, order: Order, student: Path | None = None) -> Generator | None:
@@ -302,10 +311,3 @@ def _open_data(data: str | None, resolution: int, toy: bool) -> ImageSet | None:
     if data == TOYHEADS or (data is None and toy):
         return ToyHeads(resolution, MANY_TOYHEADS)
     return None if data is None else open_images(Path(data).expanduser())
-
-
-def exact(device: torch.device) -> None:
-    """No TF32: the published numbers have none."""
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False

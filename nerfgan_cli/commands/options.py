@@ -118,8 +118,16 @@ Branch = Annotated[
     BranchName | None,
     typer.Option(
         "--branch",
+        help="Of a Mimic3D: 2d enlarges a small rendering, 3d renders every pixel; else the "
+        "model's own: 2d, but for inversions tuned with 3d.",
+    ),
+]
+BranchAtResolution = Annotated[
+    BranchName | None,
+    typer.Option(
+        "--branch",
         help="Of a Mimic3D: 2d enlarges a small rendering, 3d renders every pixel, at any "
-        "--resolution; else 2d.",
+        "--resolution; else the model's own: 2d, but for inversions tuned with 3d.",
     ),
 ]
 DepthSamples = Annotated[

@@ -16,11 +16,11 @@ from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.counterparts import Model
 from nerfgan_cli.errors import InputError
-from nerfgan_cli.evaluation.consistency import Scene, carry_one, make_scene
+from nerfgan_cli.evaluation.consistency import TAKEN, Scene, carry_one, make_scene
 from nerfgan_cli.evaluation.folder import PictureFolder
 from nerfgan_cli.files import replacing
 from nerfgan_cli.generators.contract import DrawOptions
-from nerfgan_cli.generators.drawing import Sitter
+from nerfgan_cli.generators.drawing import Person, Sitter
 from nerfgan_cli.media import Picture, captioned_grid, enlarge, write_png
 from nerfgan_cli.reconstruction.export import write_json
 from nerfgan_cli.reconstruction.fit import Fitting, explain
@@ -70,8 +70,16 @@ def measure_model(
             "what": "raw" if options.raw_only else "image",
             "branch": options.branch or generator.branch,
             "yaw_rad": YAW,
+            **taken(people),
         }
         report(found, facts | {"views": views, "side": side}, unfinished, out, first, as_json)
+
+
+def taken(people: Sequence[Sitter]) -> dict[str, object]:
+    """How the subjects are drawn; those of inversions as they are."""
+    first = people[0]
+    own = {"truncation": first.truncation if isinstance(first, Person) else None}
+    return TAKEN | own
 
 
 def measure_pictures(

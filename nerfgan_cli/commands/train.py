@@ -1,5 +1,6 @@
 """`nerfgan train`: runs a recipe, or continues its run."""
 
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from math import ceil
@@ -19,7 +20,7 @@ from nerfgan_cli.training.checkpoints import CHECKPOINTS, MODEL, stem
 from nerfgan_cli.training.distributed import World, open_world
 from nerfgan_cli.training.estimate import Estimate, estimate
 from nerfgan_cli.training.feed import find_foreign_cameras
-from nerfgan_cli.training.kinds import build_task, resolve
+from nerfgan_cli.training.kinds import KINDS, build_task, resolve
 from nerfgan_cli.training.loop import train
 from nerfgan_cli.training.machine import use_machine
 from nerfgan_cli.training.precision import set_training_precision
@@ -27,6 +28,14 @@ from nerfgan_cli.training.recipe import Recipe
 from nerfgan_cli.training.recipe_files import bundled, load
 from nerfgan_cli.training.recipe_reader import parse_toml
 from nerfgan_cli.training.run import RECIPE, open_run
+
+DISTILLATION = "distill"
+OF_DISTILLATION = {
+    "train.stage": "--stage is of a distillation",
+    "teacher.views_per_latent": "--views-per-latent is of a distillation",
+    "teacher.branch": "--branch is of a distillation from a Mimic3D",
+    "teacher.cache_targets": "--cache-targets is of a distillation",
+}
 
 
 def command(
@@ -105,8 +114,10 @@ def command(
         "teacher.branch": branch,
         "teacher.cache_targets": cache_targets,
     }
-    changes = [f"{key}={value}" for key, value in short.items() if value is not None]
-    resolved = resolve(load(recipe, [*(settings or []), *changes]))
+    changes = {key: value for key, value in short.items() if value is not None}
+    data = load(recipe, [*(settings or []), *(f"{key}={it}" for key, it in changes.items())])
+    refuse_idle(changes, data.get("kind"))
+    resolved = resolve(data)
     place = choose_device(device.value)
     if dry_run:
         rehearse(recipe, resolved, place, json)
@@ -119,6 +130,16 @@ def command(
     if resolved.train.video_frames:
         find_ffmpeg()  # rather now than hours later
     run(resolved, out, place, json)
+
+
+def refuse_idle(changes: Collection[str], kind: object) -> None:
+    """Options that only a distillation has a use for."""
+    for key in changes:
+        if key in OF_DISTILLATION and kind in KINDS and kind != DISTILLATION:
+            raise UsageError(
+                f"{OF_DISTILLATION[key]}, and this recipe is of kind {kind!r}: leave it out, or "
+                "use a recipe distill-…, as nerfgan train --list has them."
+            )
 
 
 def list_bundled(as_json: bool) -> None:

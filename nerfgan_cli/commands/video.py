@@ -63,6 +63,14 @@ def command(
             "models that can draw at any.",
         ),
     ] = None,
+    side_branch: Annotated[
+        o.BranchName | None,
+        typer.Option(
+            "--side-by-side-branch",
+            help="Of that one, if it is a Mimic3D: both branches of one model, for example, with "
+            "--branch 2d; else as --branch.",
+        ),
+    ] = None,
     condition_on_view: Annotated[
         bool,
         typer.Option(
@@ -93,6 +101,8 @@ def command(
             "--condition-on-view makes codes of a seed anew for each frame, and a latent is codes: "
             "give --seeds."
         )
+    if side_branch is not None and side_by_side is None:
+        raise UsageError("--side-by-side-branch is of a second model: give --side-by-side too.")
     size = parse_batch(batch)
     options = look.options(noise)
     with (
@@ -108,6 +118,8 @@ def command(
                 "same: leave out --condition-on-view."
             )
         fitted = fit_options(generators, options)
+        if side_branch is not None:
+            fitted[1] = replace(fitted[1], branch=side_branch.value)
         size = size or min(map(choose_batch, generators, fitted))
         panels = []
         for source, own in zip(sources, fitted, strict=True):
@@ -123,9 +135,14 @@ def command(
             for frame in bar:
                 write(frame)
         height, width, _ = even_sides(frame).shape
+        branches = [
+            own.branch or generator.branch
+            for own, generator in zip(fitted, generators, strict=True)
+        ]
         notes = look.notes(sources[0], panels[0].options) | {
             "file": str(file),
             "side_by_side": str(sources[1].path) if side_by_side is not None else None,
+            "side_by_side_branch": branches[1] if side_by_side is not None else None,
             "people": [person.name for person in people],
             "seeds": [person.seed for person in people if isinstance(person, Person)],
             **truncation.notes(),

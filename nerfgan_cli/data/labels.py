@@ -43,6 +43,25 @@ def read_labels(storage: Storage) -> Labels:
     return parse_labels(list(labels.items()) if isinstance(labels, dict) else labels)
 
 
+def has_labels(storage: Storage) -> bool:
+    """Whether cameras may stand there: StyleGAN's files have none, or classes, for labels."""
+    if FILE not in storage.names:
+        return False
+    try:
+        content = json.loads(storage.read(FILE))
+    except (ValueError, RecursionError):
+        return True  # whoever reads it tells what is wrong
+    labels = content.get("labels") if isinstance(content, dict) else content
+    if isinstance(labels, dict):
+        labels = list(labels.items())
+    if not isinstance(labels, list):
+        return labels is not None
+    return not all(
+        isinstance(entry, list | tuple) and len(entry) == 2 and type(entry[1]) is int
+        for entry in labels
+    )
+
+
 def parse_labels(entries: Any) -> Labels:
     """Each entry by itself, so that one bad one does not hide the others."""
     if not isinstance(entries, list):

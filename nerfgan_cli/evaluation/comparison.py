@@ -20,8 +20,10 @@ from nerfgan_cli.training.recipe_reader import parse_toml
 FILE = "published.toml"
 
 CHECKSUMS = ("extractor_sha256", "network_sha256", "estimator_sha256")
-DESCRIPTIONS = ("network_description", "estimator_description")
-OF_PROTOCOL = ("teacher", "teacher_branch", "corrected_by", "resolution", "machine", "precision")
+DESCRIPTIONS = ("network_description", "estimator_description", "field")  # of networks, of a scene
+OF_PROTOCOL = (
+    *("teacher", "teacher_branch", "corrected_by", "resolution", "side", "machine", "precision"),
+)
 OF_REPORT = ("precision", "seed")  # of what is measured on pictures
 UNITS = {  # of published numbers, by the first word of their name
     "fid": ("", LOWER),

@@ -23,7 +23,7 @@ from nerfgan_cli.data.toyheads.dataset import ToyHeads
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.evaluation.extractors import Extractor, find_obstacle, open_extractors
 from nerfgan_cli.evaluation.features import Features, generated_features, real_features
-from nerfgan_cli.evaluation.metric import LOWER, Setting, Value
+from nerfgan_cli.evaluation.metric import LOWER, PartlyMeasuredError, Setting, Value
 from nerfgan_cli.evaluation.samples import (
     Indices,
     available,
@@ -77,7 +77,7 @@ class FeatureDistance:
                 f"{self.name} of {count} and {real_count} pictures is undefined: "
                 f"give at least {LEAST} of each."
             )
-        extractors = open_extractors(setting)
+        extractors, failures = open_extractors(setting)
         real = real_features(setting, extractors, chosen)
         drawn = generated_features(setting, extractors, count, self.frontal)
         values = []
@@ -89,6 +89,8 @@ class FeatureDistance:
             if self.frontal and protocol["conditioning"] == UNHEEDED:
                 protocol["note"] = "; ".join(filter(None, [AS_FID, protocol["note"]]))
             values.append(Value(name, value, error, "", LOWER, protocol))
+        if failures:
+            raise PartlyMeasuredError(values, failures)
         return values
 
     def _protocol(

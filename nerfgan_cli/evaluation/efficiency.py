@@ -2,7 +2,7 @@
 
     pictures_per_second  of one picture at a time and of several
     memory               of several: the network and its work at their peak
-    largest_batch        within 24 GB, as published; beyond what a CPU draws soon, by a line
+    largest_batch        within 24 GiB, as published; beyond what a CPU draws soon, by a line
     parameters           in millions
 
 Costs depend on the side of the pictures and on the kind of device, which their names tell, and on
@@ -19,9 +19,9 @@ import torch
 
 from nerfgan_cli.bench.largest import Largest
 from nerfgan_cli.bench.measure import Plan, memory_of, usual_repeats
-from nerfgan_cli.bench.memory import MB, machine_name
+from nerfgan_cli.bench.memory import MB, PUBLISHED_LIMIT, machine_name, size_text
 from nerfgan_cli.bench.networks import picture_work
-from nerfgan_cli.bench.probe import Taken
+from nerfgan_cli.bench.probe import CONTEXT, Taken
 from nerfgan_cli.bench.turns import Spread, spread, take_turns
 from nerfgan_cli.chart import Axes, Line, line_chart
 from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Progress, Setting, Value
@@ -32,7 +32,6 @@ from nerfgan_cli.metrics.cost import parameter_count
 
 NAME = "efficiency"
 BATCHES = (1, 2, 4)
-LIMIT = 24 * 10**9  # bytes of the published card
 FIGURE = "memory.png"
 
 
@@ -75,29 +74,20 @@ def _measure(setting: Setting) -> list[Value]:
         clock=time.perf_counter,
     )
     seconds = _time(setting.generator, plan, setting.progress)
-    free = _free(setting.device)
     memory, largest = _weigh(plan, setting.progress)
     count = parameter_count(setting.generator) / 1e6
     return [
         *_rates(seconds, plan, setting.side),
-        *_memories(memory, largest, plan, setting.side, free),
+        *_memories(memory, largest, plan, setting.side),
         Value("parameters", count, None, "M", LOWER, {}),
     ]
 
 
 def _limit(device: torch.device) -> int | None:
-    """None: this GPU has less."""
-    if device.type == "cuda" and total_memory(device) < LIMIT:
+    """None: this GPU has less. One of 24 GiB tells a little less than that."""
+    if device.type == "cuda" and total_memory(device) < PUBLISHED_LIMIT - CONTEXT:
         return None
-    return LIMIT
-
-
-def _free(device: torch.device) -> int | None:
-    """Bytes of a GPU for the process that measures memory; this one keeps what it has to."""
-    if device.type != "cuda":
-        return None
-    torch.cuda.empty_cache()
-    return int(torch.cuda.mem_get_info(device)[0])
+    return PUBLISHED_LIMIT
 
 
 @torch.inference_mode()
@@ -144,7 +134,6 @@ def _memories(
     largest: Largest | None,
     plan: Plan,
     side: int,
-    free: int | None,  # bytes of the GPU, when it was asked for them
 ) -> list[Value]:
     """None where no system tells."""
     values = []
@@ -153,15 +142,13 @@ def _memories(
         name = f"memory_b{batch}_{side}:{plan.device.type}"
         told = _machine(plan) | {"curve": sorted(curve)}
         if plan.limit is None:
-            told["note"] = f"no largest batch: this GPU has less than {LIMIT / 1e9:g} GB"
+            told["note"] = f"no largest batch: this GPU has less than {size_text(PUBLISHED_LIMIT)}"
         values.append(Value(name, memory[batch].own / MB, None, "MB", LOWER, told))
     if largest is not None:
-        name = f"largest_batch_{LIMIT / 1e9:g}GB_{side}:{plan.device.type}"
-        told = _machine(plan) | {"memory_of_work": plan.room}
-        if not largest.measured:
-            told["note"] = "by the line through the batches that were measured"
-        if free is not None and free < LIMIT:
-            told["note"] = f"or more: only {free / 1e9:.1f} GB of the GPU were free"
+        name = f"largest_batch_{PUBLISHED_LIMIT >> 30}GiB_{side}:{plan.device.type}"
+        told = _machine(plan) | {"memory_of_work": plan.room, "at_least": largest.at_least}
+        if largest.caveat is not None:
+            told["note"] = ("or more, " if largest.at_least else "") + largest.caveat
         values.append(Value(name, float(largest.batch), None, "", HIGHER, told))
     return values
 

@@ -25,13 +25,15 @@ from nerfgan_cli.checkpoints.published import Published, find, find_or_fetch, ho
 from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
 from nerfgan_cli.checkpoints.zoo import DISCRIMINATOR, find_model
 from nerfgan_cli.data.toyheads.dataset import ToyHeads
-from nerfgan_cli.errors import InputError, UsageError, WeightsError
+from nerfgan_cli.errors import InputError, NerfganError, UsageError, WeightsError
 from nerfgan_cli.evaluation.metric import MissingWeights, Setting
 from nerfgan_cli.losses.imagenet import read_tensors
 from nerfgan_cli.nn.discriminators import SingleDiscriminator
 from nerfgan_cli.ops.resize import resize
+from nerfgan_cli.training.distributed import LostError
 
 IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SERVED = frozenset({"fid", "fid3d", "kid"})  # metrics
 EXCEPT = "take --extractor discriminator, which needs no download for models of ToyHeads"
 
 
@@ -167,10 +169,18 @@ def choose_extractors(setting: Setting) -> list[str]:
         "squeezenet": networks.squeezenet,
     }
     given = [name for name, file in files.items() if file is not None]
+    if not given and _fetches_inception(setting):
+        return ["inception"]
     ready = [name for name in ("discriminator", "inception") if EXTRACTORS[name].file(setting)]
     if setting.device.type == "cpu":
         return given or ready[:1]
     return [name for name in files if name in given or name in ready]
+
+
+def _fetches_inception(setting: Setting) -> bool:
+    """Where a distance was asked for by name and no network lies ready for it."""
+    ready = any(EXTRACTORS[name].file(setting) for name in ("discriminator", "inception"))
+    return not ready and not SERVED.isdisjoint(setting.named)
 
 
 def find_obstacle(setting: Setting) -> str | None:
@@ -203,15 +213,28 @@ def missing_inception() -> MissingWeights:
     )
 
 
-def open_extractors(setting: Setting) -> list[Extractor]:
-    """Ready to be used; the first process fetches what is missing, while the others wait."""
-    kinds = [EXTRACTORS[name] for name in choose_extractors(setting)]
-    with setting.world.alike():
-        if setting.world.first:
-            for kind in kinds:
-                find_file(kind, setting)
-    with setting.world.alike():
-        return [kind.open(find_file(kind, setting), setting.device) for kind in kinds]
+def open_extractors(setting: Setting) -> tuple[list[Extractor], dict[str, NerfganError]]:
+    """Ready to be used, and why others are not; if none is, that is raised.
+
+    The first process fetches what is missing, while the others wait.
+    """
+    opened: list[Extractor] = []
+    failures: dict[str, NerfganError] = {}
+    for name in choose_extractors(setting):
+        kind = EXTRACTORS[name]
+        try:
+            with setting.world.alike():
+                if setting.world.first:
+                    find_file(kind, setting)
+            with setting.world.alike():
+                opened.append(kind.open(find_file(kind, setting), setting.device))
+        except LostError:
+            raise
+        except NerfganError as error:
+            failures[name] = error
+    if not opened:
+        raise next(iter(failures.values()))
+    return opened, failures
 
 
 def find_file(kind: Kind, setting: Setting) -> Path:

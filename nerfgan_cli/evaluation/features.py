@@ -24,6 +24,7 @@ from nerfgan_cli.data.parallel import ordered_map_in_processes
 from nerfgan_cli.evaluation.extractors import Extractor
 from nerfgan_cli.evaluation.metric import Setting
 from nerfgan_cli.evaluation.rows import (
+    Make,
     Rows,
     Table,
     Work,
@@ -67,9 +68,10 @@ def generated_features(
     if setting.generator is None:
         assert setting.images is not None
         facts = {"pictures": setting.images.fingerprint()}
-    else:
-        noise = noise_mode(setting.generator)
-        facts = generator_facts(setting, setting.generator, frontal) | {"noise": noise}
+        load = _loading(setting, setting.images, np.arange(count), extractors)
+        return _fill(setting, extractors, facts, count, load, f"pictures of {setting.name}")
+    noise = noise_mode(setting.generator)
+    facts = generator_facts(setting, setting.generator, frontal) | {"noise": noise}
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         begun = (
@@ -112,6 +114,14 @@ def real_features(
     assert data is not None
     in_order = np.array_equal(chosen, np.arange(len(chosen)))
     facts = {"data": data.fingerprint(), "chosen": None if in_order else chosen.tolist()}
+    make = _loading(setting, data, chosen, extractors)
+    return _fill(setting, extractors, facts, len(chosen), make, f"pictures of {data.name}")
+
+
+def _loading(
+    setting: Setting, data: ImageSet, chosen: Indices, extractors: Sequence[Extractor]
+) -> Make:
+    """Looks at pictures that other processes decode."""
 
     def make(work: Sequence[Work]) -> Iterator[Mapping[str, Rows]]:
         parts = [np.array_split(chosen[some.indices], _steps(some)) for some in work]
@@ -123,7 +133,7 @@ def real_features(
         )
         return _finish(begun, AHEAD.get(setting.device.type, 0))
 
-    return _fill(setting, extractors, facts, len(chosen), make, f"pictures of {data.name}")
+    return make
 
 
 def _fill(
@@ -131,7 +141,7 @@ def _fill(
     extractors: Sequence[Extractor],
     facts: Mapping[str, Any],
     count: int,
-    make: Callable[[Sequence[Work]], Iterator[Mapping[str, Rows]]],
+    make: Make,
     what: str,
 ) -> dict[str, Features]:
     folders = {

@@ -1,5 +1,7 @@
 """Pictures that any other system made, in a folder or zip, perhaps with their cameras."""
 
+import re
+from functools import cached_property
 from hashlib import sha256
 from os.path import abspath
 from pathlib import Path
@@ -12,7 +14,7 @@ from nerfgan_cli.camera_files import load_cameras
 from nerfgan_cli.camera_presets import LABEL_SIZE
 from nerfgan_cli.cameras import CameraPreset
 from nerfgan_cli.data.contract import ImageSet, Item
-from nerfgan_cli.data.labels import FILE
+from nerfgan_cli.data.labels import has_labels
 from nerfgan_cli.data.pictures import (
     BadPictureError,
     is_picture,
@@ -40,7 +42,7 @@ class PictureFolder(ImageSet):
         if not self.pictures:
             raise InputError(f"{path} holds no pictures: give a folder or a zip that does.")
         self.resolution = self._one_size()
-        if cameras is None and FILE in self.storage.names:
+        if cameras is None and has_labels(self.storage):
             cameras = path
         self._labels = torch.full((len(self.pictures), LABEL_SIZE), torch.nan)
         if cameras is not None:
@@ -66,6 +68,10 @@ class PictureFolder(ImageSet):
         return self._labels[torch.from_numpy(indices)]
 
     def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = sha256(self._labels.numpy().tobytes())
         for name in self.pictures:
             text = f"{name}\0{self.storage.stamp(name)}\0"
@@ -103,6 +109,12 @@ class PictureFolder(ImageSet):
                     f"{path} has {len(named)} cameras without names for {len(self.pictures)} "
                     "pictures: give one for each, in the order of their names."
                 )
+            if sorted(self.pictures, key=_by_number) != self.pictures:
+                raise InputError(
+                    f"{path} has cameras without names, and it is not plain in which order the "
+                    f"pictures come, {self.pictures[0]} or those that are numbered: give each "
+                    "camera the name of its picture, or all numbers as many digits."
+                )
             return torch.cat([camera.label for _, camera in named])
         rows = PictureIndex([name or "" for name, _ in named])
         found = [rows.find(name) for name in self.pictures]
@@ -113,3 +125,8 @@ class PictureFolder(ImageSet):
                 f"{missing[0]} among them: add them, or take these pictures away."
             )
         return torch.cat([dict(named)[row].label for row in found])
+
+
+def _by_number(name: str) -> list[tuple[str, int]]:
+    """As people count: 2 before 10."""
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]

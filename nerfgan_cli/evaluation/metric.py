@@ -5,7 +5,7 @@ draws its pictures with `samples.py`, which makes them depend on (seed, index) a
 order and number of processes change nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
@@ -14,6 +14,7 @@ import torch
 
 from nerfgan_cli.checkpoints.checksum import weights_checksum
 from nerfgan_cli.data.contract import ImageSet
+from nerfgan_cli.errors import NerfganError
 from nerfgan_cli.evaluation.looks import Array, standard_error
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
 from nerfgan_cli.training.distributed import World
@@ -124,6 +125,15 @@ class MissingWeights(str):
     __slots__ = ()
 
 
+class PartlyMeasuredError(NerfganError):
+    """Some of a metric's numbers are there, others are not."""
+
+    def __init__(self, values: list[Value], failures: Mapping[str, NerfganError]) -> None:
+        super().__init__("; ".join(str(error).rstrip(".") for error in failures.values()) + ".")
+        self.values = values
+        self.failures = failures  # by the network that could not be had
+
+
 class Metric(Protocol):
     """One entry of `table.METRICS`. `name` is what `--metrics` calls it."""
 
@@ -134,4 +144,7 @@ class Metric(Protocol):
         """Why it cannot be computed here, ending with what enables it; None: it can."""
 
     def measure(self, setting: Setting) -> list[Value]:
-        """In all processes at once; each gives the same values."""
+        """In all processes at once; each gives the same values.
+
+        PartlyMeasuredError: some of them.
+        """

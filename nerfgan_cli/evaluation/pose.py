@@ -1,9 +1,9 @@
 """Pose accuracy of a model, or of pictures with known cameras, with a corrected estimator.
 
 What the estimator says is corrected by the pictures that the teacher draws, whose cameras are
-certain. The teacher's own number, by the same correction, is the floor: what is below cannot be
-told from it. A volumetric model without a teacher serves as its own. Where nobody can correct the
-estimator, the names of the numbers say so.
+certain where a volume is rendered. The teacher's own number, by the same correction, is the floor:
+what is below cannot be told from it. A volumetric model without a teacher serves as its own. Where
+nobody can correct the estimator, the names of the numbers say so.
 """
 
 from math import degrees
@@ -68,10 +68,10 @@ def correct(
     setting: Setting, reader: FaceReader, count: int
 ) -> tuple[Correction | None, dict[str, object]]:
     """What is known of the estimator's errors, and the floor."""
-    if setting.teacher is not None:
+    if setting.teacher is not None and setting.teacher.has_depth:
         setting = of_teacher(setting)
     elif setting.generator is None or not setting.generator.has_depth:
-        reason = "there is no teacher to correct the estimator by"
+        reason = "there is no volumetric teacher to correct the estimator by"
         return None, {"correction": f"none: {reason}", "note": f"{reason}: give --teacher"}
     assert setting.generator is not None
     looks, true = look(setting, reader, min(max(count, LEAST), MOST))

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nerfgan_cli.errors import NerfganError, UsageError, WeightsError
+from nerfgan_cli.errors import NerfganError, UsageError, WeightsError, is_out_of_memory
 from nerfgan_cli.evaluation.distances import DISTANCES
 from nerfgan_cli.evaluation.extractors import find_omission
-from nerfgan_cli.evaluation.metric import Metric, MissingWeights, Setting
+from nerfgan_cli.evaluation.metric import Metric, MissingWeights, PartlyMeasuredError, Setting
 from nerfgan_cli.evaluation.report import Report, append_line
 from nerfgan_cli.evaluation.turning import with_companions
 from nerfgan_cli.training.distributed import LostError
@@ -28,8 +28,8 @@ def evaluate(
     asked = {metric.name for metric in metrics}
     failures: dict[str, NerfganError] = {}
 
-    def skip(metric: Metric, reason: str, error: NerfganError) -> None:
-        report.skip(metric.name, reason)
+    def skip(metric: Metric, reason: str, error: NerfganError, part: str = "") -> None:
+        report.skip(metric.name + part, reason)
         if metric.name in asked:
             failures[metric.name] = error
 
@@ -46,11 +46,10 @@ def evaluate(
                 say(f"not {metric.name}: {obstacle}")
     _note_omission(setting, able, report)
     for metric in able:
-        error = _measure(setting, metric, report, folder)
-        if error is not None:
+        for part, error in _measure(setting, metric, report, folder).items():
             reason = str(error).rstrip(".")
             lacking = isinstance(error, WeightsError)
-            skip(metric, MissingWeights(reason) if lacking else reason, error)
+            skip(metric, MissingWeights(reason) if lacking else reason, error, part)
         if setting.world.first:
             report.write(folder)
     return failures
@@ -74,17 +73,27 @@ def _note_omission(setting: Setting, metrics: Sequence[Metric], report: Report) 
         report.skip(", ".join(f"{name}:inception" for name in names), reason)
 
 
-def _measure(setting: Setting, metric: Metric, report: Report, folder: Path) -> NerfganError | None:
+def _measure(
+    setting: Setting, metric: Metric, report: Report, folder: Path
+) -> dict[str, NerfganError]:  # by the part that could not be measured: "", ":inception"
     """What keeps one metric from being measured keeps no other, but for a process that is gone."""
-    start = time.perf_counter()
+    start, failures = time.perf_counter(), dict[str, NerfganError]()
     try:
         values = metric.measure(setting)
     except LostError:
         raise
+    except PartlyMeasuredError as partly:
+        values = partly.values
+        failures = {f":{name}": error for name, error in partly.failures.items()}
     except NerfganError as error:
-        return error
+        return {"": error}
+    except Exception as error:
+        if not is_out_of_memory(error) or setting.world.size > 1:  # which others would wait for
+            raise
+        reason = f"there was not enough memory for {metric.name}: give a smaller --batch."
+        return {"": NerfganError(reason)}
     seconds = time.perf_counter() - start
     report.add(metric.name, values, seconds)
     if setting.world.first:
         append_line(folder, metric.name, values, seconds, report)
-    return None
+    return failures

@@ -27,9 +27,10 @@ from nerfgan_cli.generators.drawing import choose_batch, latent
 from nerfgan_cli.media import to_bytes
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.randomness import key, keyed
-from nerfgan_cli.training.viewpoints import LIMIT, USUAL, spread_cameras
+from nerfgan_cli.training.viewpoints import USUAL, spread_cameras
 
 SEEDS_APART = 1 << 20  # samples of one seed; more would be those of the next
+LIMIT = 2.0  # standard deviations, of cameras that no data tells (metrics.md 4)
 LARGEST_SEED = 4095  # so that latents have seeds of 32 bits
 
 Indices = NDArray[np.int64]  # [B]
@@ -115,7 +116,7 @@ def cameras_for(setting: Setting, indices: Indices) -> Camera:
         return Camera.from_label(setting.data.labels(rows))
     assert setting.generator is not None
     name = setting.generator.camera_preset
-    draw = spread_cameras(PRESETS[name], USUAL[name])
+    draw = spread_cameras(PRESETS[name], USUAL[name], LIMIT)
     draws = (keyed("cpu", setting.seed, "evaluation camera", int(index)) for index in indices)
     return Camera.cat([draw(1, numbers) for numbers in draws])
 

@@ -25,7 +25,7 @@ from nerfgan_cli.generators.contract import (
 from nerfgan_cli.generators.eg3d_config import PRESETS, EG3DConfig
 from nerfgan_cli.generators.volumetric import VolumetricGenerator
 from nerfgan_cli.nn.decoder import Decoded, Decoder
-from nerfgan_cli.nn.depths import Draws
+from nerfgan_cli.nn.depths import RayDraws
 from nerfgan_cli.nn.mapping import MappingNetwork
 from nerfgan_cli.nn.rays import Rays, camera_rays
 from nerfgan_cli.nn.stylegan2 import SynthesisNetwork
@@ -133,7 +133,7 @@ class EG3D(VolumetricGenerator):
         subject: Subject,  # of B subjects, or of one for all cameras
         camera: Camera,  # B cameras
         options: DrawOptions = DEFAULT_OPTIONS,
-        draws: Iterable[Draws] | None = None,  # one per image; None: of the options' generator
+        draws: Iterable[RayDraws] | None = None,  # one per image; None: of the options' generator
     ) -> Rendered:  # [B, R, ...], R = h·w
         """The volume rendering alone."""
         count = len(planes_of(subject))
@@ -147,7 +147,7 @@ class EG3D(VolumetricGenerator):
         subject: Subject,  # of B subjects, or of one for all cameras
         rays: Rays,  # [B, R, 3]
         options: DrawOptions = DEFAULT_OPTIONS,
-        draws: Iterable[Draws] | None = None,  # one per image; None: of the options' generator
+        draws: Iterable[RayDraws] | None = None,  # one per image; None: of the options' generator
     ) -> Rendered:  # [B, R, ...]
         """The volume as any rays see it."""
         volume = self.eg3d_config.volume.scaled(options.depth_multiplier)

@@ -24,7 +24,7 @@ from nerfgan_cli.generators.eg3d import EG3D, arrange, planes_of
 from nerfgan_cli.generators.eg3d_config import EG3DConfig
 from nerfgan_cli.generators.mimic3d_config import PRESETS, Mimic3DConfig
 from nerfgan_cli.nn.aware import AwareSynthesis
-from nerfgan_cli.nn.depths import Draws
+from nerfgan_cli.nn.depths import RayDraws
 from nerfgan_cli.nn.rays import Rays
 from nerfgan_cli.nn.skipping import Planes, find_solid, render_seen
 from nerfgan_cli.nn.superresolution_presets import RGB
@@ -100,9 +100,10 @@ class Mimic3D(EG3D):
         if self.choose_branch(options) == BRANCH_3D:
             return super().draw(subject, camera, replace(options, raw_only=True))
         largest = self.superresolution.preset.input_resolution
-        if not options.raw_only and self.rays_per_side(options) > largest:
+        asked = self.rays_per_side(options)
+        if not options.raw_only and asked > largest:
             raise UsageError(
-                f"the 2D branch cannot enlarge a rendering of {options.resolution}²: ask for "
+                f"the 2D branch cannot enlarge a rendering of {asked}²: ask for "
                 f"{largest}² or less, for the raw picture alone, or for the 3D branch."
             )
         return super().draw(subject, camera, options)
@@ -112,7 +113,7 @@ class Mimic3D(EG3D):
         subject: Subject,
         rays: Rays,
         options: DrawOptions = DEFAULT_OPTIONS,
-        draws: Iterable[Draws] | None = None,
+        draws: Iterable[RayDraws] | None = None,
     ) -> Rendered:
         """In the 3D branch with the colours alone; its other features mean nothing."""
         if self.choose_branch(options) == BRANCH_2D:

@@ -11,6 +11,7 @@ from typing import Any
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.generators.eg3d_config import CONSTRUCTOR_ARGUMENTS, EG3DConfig, TrainingNotes
 from nerfgan_cli.nn.discriminator_config import DiscriminatorConfig
+from nerfgan_cli.nn.superresolution_presets import PRESETS as SUPERRESOLUTIONS
 from nerfgan_cli.nn.volume_config import VolumeConfig
 
 AXES = "fixed"  # xy, yz, zx: the exchange between planes is about these
@@ -36,6 +37,12 @@ class Mimic3DConfig(EG3DConfig):
             raise InputError(
                 f"a Mimic3D generator has the planes xy, yz and zx (plane axes {AXES!r}), not "
                 f"{self.volume.plane_axes!r}, which are EG3D's: leave the plane axes out."
+            )
+        enlarging = SUPERRESOLUTIONS.get(self.superresolution)  # an unknown one is refused later
+        if enlarging is not None and self.raw_resolution > enlarging.input_resolution:
+            raise InputError(
+                f"{self.superresolution} cannot enlarge a Mimic3D's rendering of "
+                f"{self.raw_resolution}²: make raw_resolution {enlarging.input_resolution} or less."
             )
 
     @staticmethod

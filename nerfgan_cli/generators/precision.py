@@ -33,6 +33,19 @@ def bf16_is_fast(device: torch.device) -> bool:
     return False
 
 
+def exact(device: torch.device) -> None:
+    """No TF32, so that fp32 means float32 (metrics.md 9): of this process, from now on."""
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def tf32_is_on(device: torch.device) -> bool:
+    """Whether float32 is rounded on the way into convolutions or matrix products."""
+    allowed = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    return device.type == "cuda" and bool(allowed)
+
+
 def set_precision(network: nn.Module, precision: str, device: torch.device) -> str:
     """Makes the convolutions compute in `precision`; returns its name, `auto` resolved."""
     if precision == "auto":

@@ -110,7 +110,8 @@ class AwareSynthesis(SynthesisNetwork):
     """StyleGAN2 with the 3D-aware stream, and S³ᴰ if asked.
 
     Without the stream, as in the paper's ablation (table 3), the coarse planes are StyleGAN2's own,
-    and S³ᴰ stands alone as `sr3d` (mimic3d.md 17).
+    and S³ᴰ stands alone as `sr3d` (mimic3d.md 17). Its noise is what the caller asks for, as of all
+    other layers; in the release that of a lone S³ᴰ is always random.
     """
 
     def __init__(

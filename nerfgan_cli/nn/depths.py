@@ -5,12 +5,14 @@ mip-NeRF section 3.4, with the released EG3D's quirks: the jitter only moves out
 act half a sample too early.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 CDF_FLOOR = 1e-5  # keeps the probability of every interval positive
+BLOCK = 128**2  # rays that random numbers are drawn for at once: no more than a usual rendering has
 
 
 class Draws(NamedTuple):
@@ -27,6 +29,37 @@ class Draws(NamedTuple):
         return Draws(jitter, u, noise)
 
 
+class RayDraws(Protocol):
+    """Draws for the rays of one image, which are asked for in their order."""
+
+    def rows(self, chunk: slice) -> Draws: ...
+
+
+class RandomDraws:
+    """Drawn in blocks of a fixed size as they are needed: chunks of rays bound the memory, and how
+    large they are changes nothing.
+    """
+
+    def __init__(self, rays: int, coarse: int, draw: Callable[[int], Tensor]) -> None:
+        self.coarse = coarse
+        self.draw = draw  # for so many rays [N, 1 or 2, S + I]: uniform, and normal if asked for
+        self.left = rays  # that nothing is drawn for yet
+        self.kept = draw(0)  # for the next ones
+        self.next = 0
+
+    def rows(self, chunk: slice) -> Draws:
+        assert chunk.start == self.next, "rays are asked for in their order"
+        count = chunk.stop - chunk.start
+        while len(self.kept) < count and self.left:
+            size = min(BLOCK, self.left)
+            self.kept = torch.cat([self.kept, self.draw(size)])
+            self.left -= size
+        uniform, *normal = self.kept[:count].unbind(dim=1)
+        self.kept, self.next = self.kept[count:], chunk.stop
+        jitter, u = uniform[:, : self.coarse], uniform[:, self.coarse :]
+        return Draws(jitter, u, normal[0] if normal else None)
+
+
 def midpoint_draws(coarse: int, fine: int, device: torch.device) -> Draws:
     """No randomness: the middle of each interval, and of each of `fine` equal quantiles."""
     quantiles = (torch.arange(fine, device=device) + 0.5) / max(fine, 1)
@@ -35,14 +68,15 @@ def midpoint_draws(coarse: int, fine: int, device: torch.device) -> Draws:
 
 def random_draws(
     rays: int, coarse: int, fine: int, noise: bool, device: torch.device, generator: torch.Generator
-) -> Draws:
-    """Of all rays of an image together, so that chunks change nothing."""
-    shape = (rays, coarse + fine)
-    uniform = torch.rand(shape, generator=generator, device=generator.device).to(device)
-    normal = None
-    if noise:
-        normal = torch.randn(shape, generator=generator, device=generator.device).to(device)
-    return Draws(uniform[:, :coarse], uniform[:, coarse:], normal)
+) -> RandomDraws:
+    """Of the rays of an image."""
+
+    def draw(count: int) -> Tensor:
+        shape, kinds = (count, coarse + fine), [torch.rand, torch.randn][: 2 if noise else 1]
+        drawn = [kind(shape, generator=generator, device=generator.device) for kind in kinds]
+        return torch.stack(drawn, dim=1).to(device)
+
+    return RandomDraws(rays, coarse, draw)
 
 
 def stratified_depths(

@@ -9,8 +9,9 @@ Depths and weights are those of `nn/volume.py`, so that only what is left out ca
             empty, since a ray mixes each sample with the next
     hidden  less than HIDDEN of the light behind gets through
 
-So colours in [−1, 1] differ by at most TOLERANCE = 2 · (0.1 % · length + HIDDEN), as long as a cell
-is not larger than what there is to be seen: the lattice follows the resolution of the images.
+So colours in [−1, 1] differ by at most TOLERANCE = 2 · (0.1 % · length + HIDDEN) for rays of length
+1, as of faces, and 0.007 for 2.5, as of cars; as long as a cell is not larger than what there is to
+be seen: the lattice follows the resolution of the images.
 """
 
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nerfgan_cli.nn.decoder import Decoder
-from nerfgan_cli.nn.depths import Draws, importance_depths, stratified_depths
+from nerfgan_cli.nn.depths import Draws, RayDraws, importance_depths, stratified_depths
 from nerfgan_cli.nn.rays import Rays
 from nerfgan_cli.nn.superresolution_presets import RGB
 from nerfgan_cli.nn.volume import (
@@ -41,7 +42,7 @@ from nerfgan_cli.ops.plane_axes import PLANE_AXES
 
 EMPTY = -6.0  # density before its activation; softplus(−7) = 0.0009
 HIDDEN = 0.001  # share of the light
-TOLERANCE = 0.004  # of colours in [−1, 1]
+TOLERANCE = 0.004  # of colours in [−1, 1], for rays of length 1
 THICKEST = -log(HIDDEN)  # ∫ density, through which so much gets
 NOTHING = -100.0  # density of what is left out
 CELLS = 64  # of the lattice, along each side of the cube, at least
@@ -114,7 +115,7 @@ def render_seen(
     rays: Rays,  # [B, R, 3]
     limits: tuple[Tensor, Tensor],  # [B, R, 1] each, of `ray_limits`
     config: VolumeConfig,
-    draws: Iterable[Draws],  # one per image
+    draws: Iterable[RayDraws],  # one per image
     ray_chunk: int,  # rays in memory at once
 ) -> Rendered:  # [B, R, ...]
     """As `nn/volume.py` renders, but for what is not seen."""
@@ -133,6 +134,7 @@ def render_seen(
 def sample_seen(field: Field, rays: Bundle, solid: Tensor) -> list[Samples]:
     """Both passes, with NOTHING for what is left out."""
     config, draws = field.config, rays.draws
+    assert isinstance(draws, Draws)
     depths = stratified_depths(rays.near, rays.far, draws.jitter, config.disparity_space_sampling)
     there = is_solid(solid, rays.points(depths), config.box_warp)
     canvas = Canvas(field, rays, depths)

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from nerfgan_cli.nn.decoder import Decoded
 from nerfgan_cli.nn.depths import (
     Draws,
+    RayDraws,
     importance_depths,
     midpoint_draws,
     random_draws,
@@ -88,7 +89,7 @@ def composite(passes: Sequence[Samples], white_back: bool = False) -> Rendered:
 
 def draw_samples(
     config: VolumeConfig, rays: int, device: torch.device, generator: torch.Generator | None
-) -> Iterator[Draws]:
+) -> Iterator[RayDraws]:
     """Draws for one image after the other, so that batches change nothing; None: no randomness."""
     coarse, fine = config.depth_resolution, config.depth_resolution_importance
     if generator is None:
@@ -103,7 +104,7 @@ def render(
     rays: Rays,  # [B, R, 3]
     limits: tuple[Tensor, Tensor],  # [B, R, 1] each, of `ray_limits`
     config: VolumeConfig,
-    draws: Iterable[Draws],  # one per image
+    draws: Iterable[RayDraws],  # one per image
     ray_chunk: int,  # rays in memory at once
     recompute: bool = False,  # each chunk once more for its gradients, which are not kept till then
     residual: Tensor | None = None,  # as many subjects' [B, 3, C, H', H'], added to the planes
@@ -159,7 +160,7 @@ class Bundle(NamedTuple):
     directions: Tensor  # [R, 3]
     near: Tensor  # [R, 1]
     far: Tensor  # [R, 1]
-    draws: Draws
+    draws: RayDraws  # those of a chunk are at hand, as `Draws`
 
     def points(self, depths: Tensor) -> Tensor:  # [R, S] -> [3, R, S]
         """Coordinates first: the order in which planes are looked up."""
@@ -210,7 +211,9 @@ def render_image(
 
 def _sample_rays(field: Field, rays: Bundle) -> list[Samples]:
     """The coarse pass, and the fine one where it is asked for."""
-    config, draws, noise = field.config, rays.draws, rays.draws.noise
+    config, draws = field.config, rays.draws
+    assert isinstance(draws, Draws)
+    noise = draws.noise
     depths = stratified_depths(rays.near, rays.far, draws.jitter, config.disparity_space_sampling)
     coarse = _evaluate(field, rays, depths)
     if noise is not None:

@@ -13,9 +13,10 @@ from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Genera
 from nerfgan_cli.generators.drawing import Sitter, draw_views, prepare_subject
 from nerfgan_cli.media import Picture, to_pixels
 
-# Of GRAM-HD's protocol, which Mimic3D follows (metrics.md 8).
+# Of GRAM-HD's protocol, which Mimic3D follows (metrics.md 8, mimic3d.md 15).
 VIEWS = 30
 YAW = 0.4  # radians to either side
+TRUNCATION = 0.7  # not published; that of GRAM-HD's sheets of views
 
 
 def sweep(preset: str, views: int = VIEWS, yaw: float = YAW) -> Camera:

@@ -43,6 +43,10 @@ class AdversarialLoss:
     ada_target: float = 0.6  # of "ada": E[sign D(real)]
     ada_interval: int = 4  # steps
     ada_kimg: float = 500  # in which p can go from 0 to 1
+    # Raw pictures as the releases return them: with the first toRGB of the super-resolution added
+    # where that keeps the size of the rendering, as of cars (eg3d.md 3). false: the rendering
+    # itself, as is recommended for new trainings (mimic3d.md 6).
+    official_raw: bool = True
 
     def __post_init__(self) -> None:
         require_choice("loss.augment", self.augment, AUGMENTATIONS)

@@ -193,7 +193,7 @@ class DistillTask(Task):
         student = self.generator
         subject = Subject(lesson.w[:, None].expand(-1, student.num_ws, -1))
         is_raw = not self.recipe.draws_images_in(stage)
-        options = DrawOptions(raw_only=is_raw, official_raw=True)
+        options = DrawOptions(raw_only=is_raw, official_raw=self.recipe.loss.official_raw)
         return student.draw(subject, lesson.camera, options)
 
     def _imitate(

@@ -94,6 +94,7 @@ class Moment:
     resolution: int  # of the volume rendering, r
     drawing: DrawOptions  # its resolution is not used; its generator draws all noise
     augment: Callable[[Tensor], Tensor] | None = None  # [B, 6, H, W], both views side by side
+    official_raw: bool = True  # raw pictures as the releases return them
 
 
 class PhaseResult(NamedTuple):
@@ -147,7 +148,9 @@ def fake_codes(
 
 def draw_views(generator: EG3D, subject: Subject, latents: Latents, moment: Moment) -> Views:
     """What is drawn of subjects as their cameras see them."""
-    options = replace(moment.drawing, resolution=moment.resolution, official_raw=True)
+    options = replace(
+        moment.drawing, resolution=moment.resolution, official_raw=moment.official_raw
+    )
     rendered = generator.render(subject, latents.camera, options, latents.rays)
     rendering = generator.finish(subject, rendered, options)
     return Views(rendering.image, rendering.image_raw)

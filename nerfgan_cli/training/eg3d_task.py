@@ -7,6 +7,7 @@ augmentation adapts. What each phase computes is in `eg3d.py`, how numbers chang
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -218,7 +219,9 @@ class EG3DTask(Task):
         return draws.latents(self.generator, self.data, self.recipe.loss.style_mixing)
 
     def _moment(self, draws: SliceDraws, now: Schedule) -> Moment:
-        return draws.moment(now, None if self.recipe.loss.augment == "none" else self.ada.pipe)
+        loss = self.recipe.loss
+        moment = draws.moment(now, None if loss.augment == "none" else self.ada.pipe)
+        return replace(moment, official_raw=loss.official_raw)
 
     def _exact(self, latents: Latents) -> Tensor:
         """The heads that the latents stand for, as the cameras see them: [B, 3, H, W]."""

@@ -55,6 +55,7 @@ class Lessons:
     wanted: Wanted
     purpose: str = "lesson"
     raw_only: bool = False
+    official_raw: bool = True
     cache: TargetCache | None = None
 
     @torch.no_grad()
@@ -80,7 +81,7 @@ class Lessons:
             resolution=self.table.raw_resolution,
             raw_only=self.raw_only,
             generator=jitter if self.table.jitter else None,
-            official_raw=True,
+            official_raw=self.official_raw,
         )
         camera = camera.to(self.device)
         wanted = self.wanted.for_raw() if self.raw_only else self.wanted
@@ -194,7 +195,11 @@ def open_lessons(
     cameras = mixed_cameras(usual, wide, table.wide_share)
     raw_only = not recipe.draws_images
     wanted = choose(table, teacher)
-    lessons = Lessons(teacher, table, cameras, recipe.train.seed, size, wanted, raw_only=raw_only)
+    lessons = Lessons(
+        *(teacher, table, cameras, recipe.train.seed, size, wanted),
+        raw_only=raw_only,
+        official_raw=recipe.loss.official_raw,
+    )
     if not table.cache_targets or lessons.device.type == "meta":
         return lessons
     unseen = (*UNSEEN, *Wanted._fields)  # what is wanted is said below, where it is not the usual
@@ -210,6 +215,8 @@ def open_lessons(
     }
     if wanted.branch is not None:
         facts["wanted"] = wanted._asdict()
+    if not lessons.official_raw:
+        facts["official_raw"] = False
     return replace(lessons, cache=TargetCache(table.cache_folder, facts))
 
 

@@ -80,7 +80,9 @@ class Train:
     video_frames: int = 24  # of the video of a snapshot; 0: none
     seed: int = 0
     precision: str = "auto"  # of convolutions where the method allows it; auto: half on CUDA
-    init: str | None = None  # weights to start from: a model's name, a file or a run folder
+    # Weights to start from: a model's name, a file or a run folder, whose newest checkpoint counts;
+    # another one of a run is named by its file RUN/checkpoints/….state.
+    init: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("kimg", "snapshot_kimg", "log_kimg"):

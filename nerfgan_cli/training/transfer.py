@@ -10,8 +10,8 @@ from nerfgan_cli.checkpoints.format import load_network
 from nerfgan_cli.checkpoints.header import read_header
 from nerfgan_cli.checkpoints.provenance import derived_licence
 from nerfgan_cli.checkpoints.zoo import find_model, is_name
-from nerfgan_cli.errors import WeightsError
-from nerfgan_cli.training.checkpoints import MODEL, find_newest
+from nerfgan_cli.errors import InputError, WeightsError
+from nerfgan_cli.training.checkpoints import MODEL, STATE, find_newest
 from nerfgan_cli.training.state import MODULE, read_state, split
 from nerfgan_cli.training.task import Say
 
@@ -27,8 +27,15 @@ class Start(NamedTuple):
 
 
 def read_start(init: str, say: Say) -> Start:
-    """A run with all its networks, or a model: then generator and average are the same."""
-    state = None if is_name(init) else find_newest(Path(init).expanduser(), say)
+    """A run, or a checkpoint of one, with all its networks; or a model, without a discriminator:
+    then generator and average are the same.
+    """
+    given = Path(init).expanduser()
+    if given.suffix == STATE and not given.is_file():
+        raise InputError(f"there is no {init}: name a checkpoint that the run has kept.")
+    state = given if given.suffix == STATE else None
+    if state is None and not is_name(init):
+        state = find_newest(given, say)
     if state is not None:
         facts, tensors = read_state(state)
         return Start(split(tensors)[MODULE], facts.licence, state.with_suffix(MODEL))

@@ -39,12 +39,12 @@ def usual_spread(
     )
 
 
-def spread_cameras(preset: CameraPreset, spread: Spread) -> DrawCameras:
+def spread_cameras(preset: CameraPreset, spread: Spread, limit: float = LIMIT) -> DrawCameras:
     """Yaw and pitch independent of each other."""
 
     def draw(count: int, generator: torch.Generator) -> Camera:
         offsets = torch.rand(2, count, generator=generator, dtype=torch.float64)
-        yaws, pitches = (2 * offsets - 1) if spread.uniform else gaussian(offsets)
+        yaws, pitches = (2 * offsets - 1) if spread.uniform else gaussian(offsets, limit)
         return preset.at(spread.yaw * yaws, spread.pitch * pitches)
 
     return draw
@@ -61,7 +61,7 @@ def mixed_cameras(usual: DrawCameras, other: DrawCameras, share: float) -> DrawC
     return draw if share else usual
 
 
-def gaussian(uniform: Tensor) -> Tensor:
+def gaussian(uniform: Tensor, limit: float = LIMIT) -> Tensor:
     """Numbers in [0, 1) to standard normal ones within the limit."""
-    inside = erf(LIMIT / sqrt(2))
+    inside = erf(limit / sqrt(2))
     return sqrt(2) * torch.erfinv((2 * uniform - 1) * inside)

@@ -44,6 +44,7 @@ def test_a_model_is_measured_beside_its_teacher(nerfgan, tmp_path, models) -> No
         each = [one[name.removesuffix("2")] for one in result["subjects"]]  # of two
         assert value == pytest.approx(np.mean(each))
         assert name in done.out
+    assert result["truncation"] == 0.7
     names = ("psnr_mv_fast", "ssim_mv_fast", "psnr_mv_gain", "warped_psnr", "teachers_warped_psnr")
     assert list(result["mean"]) == [f"{name}2" for name in names]
     assert result["mean"]["warped_psnr2"] != result["mean"]["teachers_warped_psnr2"]
@@ -57,6 +58,8 @@ def test_views_go_out_and_are_scored(nerfgan, tmp_path, models) -> None:
     assert done.code == 0, done
     protocol = json.loads((folder / "consistency.json").read_text())
     assert protocol["subjects"] == ["seed 0", "seed 1"]
+    drawn = [protocol[key] for key in ("truncation", "conditioning", "noise")]
+    assert drawn == [0.7, "frontal", "const"]
     pictures = sorted((folder / "000001" / "image").iterdir())
     assert len(pictures) == 3
     assert not np.array_equal(*(np.asarray(Image.open(path)) for path in pictures[::2]))
@@ -98,7 +101,7 @@ def test_the_subject_of_an_inversion_is_judged(nerfgan, tmp_path, models) -> Non
         return json.loads(out.read_text())["subjects"]
 
     (own,) = judge("own", folder)
-    (same,) = judge("same", models.student, "--seed", 5, "--num", 1)
+    (same,) = judge("same", models.student, "--seed", 5, "--num", 1, "--truncation", 1)
     assert (own.pop("subject"), same.pop("subject")) == ("Ann", "seed 5")
     assert own == pytest.approx(same)
     (other,) = judge("other", folder, "--seed", 6, "--num", 1)

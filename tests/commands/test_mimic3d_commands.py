@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
@@ -151,6 +152,47 @@ def test_video_beside_a_student(model, student, tmp_path, nerfgan):
     assert json.loads(out.with_name("both.mp4.json").read_text())["branch"] == "2d"
 
 
+def test_video_of_both_branches(model, teacher, tmp_path, nerfgan):
+    """Of one model, side by side."""
+    out = tmp_path / "both.mp4"
+    options = ["--model", model, "--resolution", "16", "--frames", "1", "-o", out]
+    side = ["--side-by-side", model, "--side-by-side-branch", "3d"]
+    done = nerfgan("video", *options, "--branch", "2d", *side, "--json")
+    assert done.code == 0, done
+    notes = json.loads(done.out)
+    assert (notes["branch"], notes["side_by_side_branch"]) == ("2d", "3d")
+    reader = imageio_ffmpeg.read_frames(str(out))
+    width, height = next(reader)["size"]
+    picture = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3).astype(float)
+    left, right = np.split(picture, 2, axis=1)
+    assert np.abs(left - right).mean() > 1
+    nerfgan("video", *options, "--side-by-side-branch", "3d").refused(2, "give --side-by-side too")
+    side = ["--side-by-side", teacher, "--side-by-side-branch", "3d"]
+    nerfgan("video", *options, *side).refused(2, "no branches, not 3d")
+
+
+def test_a_direction_measured_in_either_branch(model, tmp_path, nerfgan):
+    found, out = [], tmp_path / "d.json"
+    again = ["directions", "regress", "--model", model, "-o", out]
+    for branch in ("2d", "3d"):
+        options = ["--measure", "red", "--num", 12, "--branch", branch]
+        done = nerfgan(*again, *options)
+        assert done.code == 0, done
+        found.append(json.loads(out.read_text())["vector"])
+    assert not np.allclose(*found)
+    table = tmp_path / "t.csv"
+    table.write_text("0,1\n1,2\n")
+    nerfgan(*again, "--values", table, "--branch", "3d").refused(2, "--branch is of a --measure")
+
+
+@pytest.mark.parametrize(("verb", "sized"), [("image", True), ("bench", False), ("video", True)])
+def test_help_on_branches(verb, sized, nerfgan):
+    """It speaks of --resolution where there is one."""
+    said = " ".join(nerfgan(verb, "--help").out.replace("│", " ").split())
+    assert "model's own: 2d, but for inversions tuned with 3d" in said
+    assert ("at any --resolution" in said) == sized
+
+
 def test_model_of_the_2d_phase(model_2d, tmp_path, nerfgan):
     assert not read_header(model_2d).config["residual"]
     out = tmp_path / "face.png"
@@ -170,11 +212,15 @@ def test_model_of_the_2d_phase(model_2d, tmp_path, nerfgan):
         "consistency",
         "figure",
         "invert p.png",
+        "edit --direction d.json",
+        "directions regress --measure red --num 10",
     ],
 )
 def test_every_verb_knows_the_branches(verb, model_2d, nerfgan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (128, 128)).save("p.png")
+    if "d.json" in verb:
+        nerfgan("directions", "sefa", "--model", model_2d, "-o", "d.json")
     before = set(tmp_path.iterdir())
     nerfgan(*verb.split(), "--model", model_2d, "--branch", "3d").refused(2, "branch", "3d")
     assert set(tmp_path.iterdir()) == before
@@ -313,6 +359,24 @@ def test_snapshots_of_another_release(official, tmp_path, nerfgan):
     assert nerfgan("convert", official, "-o", own, "--camera", "cars-video").code == 0
     refused = nerfgan("convert", own, "-o", out, "--preset", own.stem)
     refused.refused(2, "model of nerfgan already", "--preset")
+
+
+def test_own_models_under_the_name_of_a_release(model, student, teacher, tmp_path, nerfgan):
+    out = tmp_path / "mimic3d-ffhq512-3d.safetensors"
+    nerfgan("convert", teacher, "-o", out).refused(4, "is an EG3D", "ffhq512-3d is a Mimic3D")
+    nerfgan("convert", student, "-o", out).refused(4, "is a student", "ffhq512-3d is a Mimic3D")
+    nerfgan("convert", model, "-o", out).refused(4, "of 128²", "of 512²")
+    assert not out.exists()
+
+
+def test_discriminators_are_no_release(official, model, tmp_path, nerfgan):
+    named, out = tmp_path / "mimic3d-ffhq512-3d.safetensors", tmp_path / "D.safetensors"
+    again = ["convert", official, "--network", "D_patch", "-o"]
+    nerfgan(*again, named).refused(2, "ffhq512-3d is a generator, and D_patch is none")
+    nerfgan(*again, out, "--preset", named.stem).refused(2, "leave out --preset")
+    assert nerfgan(*again, out).code == 0
+    nerfgan("convert", out, "-o", named).refused(4, "is a discriminator", "is a Mimic3D")
+    assert not named.exists()
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,6 @@ def test_what_is_refused(nerfgan, recipe: Path, tmp_path: Path) -> None:
     nerfgan(*bad, *gone).refused(3, "gone.zip: give a folder or a zip of pictures.")
     nerfgan(*bad, *gone, "--stage", 1).refused(3, "gone.zip", "--set data.kind=spread")
     nerfgan("train", "eg3d-toyheads", "-o", tmp_path / "x", "--stage", 1).refused(
-        2, "unknown key train.stage"
+        2, "--stage is of a distillation"
     )
     assert not (tmp_path / "new").exists()

@@ -2,7 +2,22 @@
 
 from pathlib import Path
 
+import pytest
+
 SMALL = ("--set", "model.generator.channel_max=16", "--set", "data.workers=0")
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--branch", "3d"), "--branch is of a distillation from a Mimic3D, and this recipe is of"),
+        (("--stage", 1), "--stage is of a distillation"),
+        (("--views-per-latent", 2), "--views-per-latent is of a distillation"),
+        (("--cache-targets", 8), "--cache-targets is of a distillation"),
+    ],
+)
+def test_options_of_a_distillation(nerfgan, option, words: str) -> None:
+    nerfgan("train", "mimic3d-toyheads-3d", "--dry-run", *option).refused(2, words, "'mimic3d'")
 
 
 def test_weights_that_mean_something_else(nerfgan, teacher: Path, student: Path, tmp_path) -> None:

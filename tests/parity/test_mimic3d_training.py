@@ -37,6 +37,7 @@ from nerfgan_cli.training.mimic3d import (
     draw_patches,
     generator_phase_3d,
     patch_discriminator_phase,
+    patch_logits,
     patch_r1_phase,
     prepare_fakes,
 )
@@ -110,7 +111,11 @@ def test_phases(path: Path) -> None:
     imitation = Imitation(Squares(), 1.0)
     result = case.generate(PatchTerms(imitation, PatchAdversary(critic, 0.2)))
     case.check("Gmain|Loss/scores/fake", result.scores["fake"])
+    weights = {"adversarial": 1.0, "imitation": 1.0, "patch_adversarial": 0.2}
+    assert list(result.terms) == list(weights)
     terms = [golden[f"Gmain|Loss/G/{name}"] for name in ("loss", "lpips", "patch")]
+    for (name, weight), term in zip(weights.items(), terms, strict=True):
+        assert_close(weight * result.terms[name], term, TOLERANCE)
     assert_close(result.loss.detach(), sum(terms[1:], terms[0]), TOLERANCE)
     result.loss.mean().backward()
     case.check_norms("Gmain|grad_norms", generator)
@@ -119,6 +124,7 @@ def test_phases(path: Path) -> None:
     subject = prepare_fakes(generator, case.latents, moment)
     image = draw_views(generator, subject, case.latents, moment).image
     patch = draw_patches(generator, subject, case.latents, case.corners, moment)
+    case.check("Gmain|Loss/scores/patch_fake", patch_logits(critic, patch))
     imitation_loss(Squares(), patch, cut(image, case.corners, PATCH)).mean().backward()
     case.check_norms("imitation|grad_norms", generator)
 
@@ -149,5 +155,6 @@ def test_phases(path: Path) -> None:
     critic.zero_grad()
     result = patch_r1_phase(critic, patches, GAMMA, moment)
     case.check("D_patchreg|Loss/D_patch/reg", result.loss)
+    case.check("D_patchreg|Loss/patch_r1_penalty", result.loss / (GAMMA / 2))
     (result.loss.mean() * R1_INTERVAL).backward()
     case.check_norms("D_patchreg|grad_norms", critic)

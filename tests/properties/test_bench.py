@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from math import isqrt
 from pathlib import Path
@@ -13,11 +14,12 @@ from distill_case import TEACHER
 
 from nerfgan_cli.bench import measure as measuring
 from nerfgan_cli.bench import memory as telling
+from nerfgan_cli.bench import probe as probing
 from nerfgan_cli.bench.fits import fit_power, fit_straight
 from nerfgan_cli.bench.growth import at_sides, measure_growth
 from nerfgan_cli.bench.largest import Largest, largest_batch, largest_that
 from nerfgan_cli.bench.measure import Measured, Plan
-from nerfgan_cli.bench.memory import Memory
+from nerfgan_cli.bench.memory import PUBLISHED_LIMIT, Memory, size_text
 from nerfgan_cli.bench.networks import label, picture_work, works
 from nerfgan_cli.bench.parts import PARTS, Counted, count_parts, time_parts, weightless
 from nerfgan_cli.bench.probe import CONTEXT, Case, Probe, Taken
@@ -29,6 +31,7 @@ from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
 from nerfgan_cli.generators.eg3d import EG3D
 from nerfgan_cli.generators.mimic3d import Mimic3D
 from nerfgan_cli.generators.mimic3d_config import AXES, Mimic3DConfig
+from nerfgan_cli.generators.precision import exact, tf32_is_on
 from nerfgan_cli.generators.student import Student
 from nerfgan_cli.generators.student_config import PredictorConfig, student_config
 from nerfgan_cli.metrics.cost import cost
@@ -96,12 +99,18 @@ def test_bisection_equals_brute_force(limit: int, known: dict[int, int]) -> None
 
 
 def test_a_machine_that_refuses_ends_the_search() -> None:
-    """Short of the limit."""
+    """Short of the limit, or there, where the limit is what refuses."""
 
     def measure(batch: int) -> int | None:
         return bytes_of(batch) if batch <= 37 else None
 
-    assert largest_batch(measure, {}, 10**9, lambda batch: True) == Largest(37, measured=True)
+    found = largest_batch(measure, {}, 10**9, lambda batch: True)
+    assert found == Largest(37, measured=True, at_least=True)
+    assert str(found.caveat) == "as this machine had no memory for more"
+    limited = largest_batch(measure, {}, 10**9, lambda batch: True, enforced=True)
+    assert limited == Largest(37, measured=True)
+    assert limited.caveat is None
+    assert largest_batch(measure, {}, bytes_of(20), lambda batch: True) == Largest(20, True)
 
 
 def test_what_is_not_affordable_is_extrapolated_and_said() -> None:
@@ -151,6 +160,8 @@ def test_parts_add_up_and_are_those_of_the_layers(teacher: EG3D) -> None:
     whole = cost(lambda: weightless(teacher).synthesis(ws, camera)).flops // 2
     assert counted.total - counted.multiply_adds["mapping"] == whole
     assert counted.parameters == sum(p.numel() for p in teacher.parameters())
+    buffers = sum(buffer.nbytes for buffer in teacher.buffers())
+    assert counted.weight_bytes == 4 * counted.parameters + buffers
     assert min(counted.multiply_adds.values()) > 0
 
 
@@ -245,7 +256,7 @@ class Reserving:
     """Instead of a process on a GPU: a billion bytes for each picture."""
 
     def __init__(self, case: Case) -> None:
-        assert case.limit in (24 * 10**9 - CONTEXT, 16 * 10**9 - CONTEXT)
+        assert case.limit in (PUBLISHED_LIMIT - CONTEXT, 16 * 10**9 - CONTEXT)
 
     def __enter__(self) -> "Reserving":
         return self
@@ -256,28 +267,101 @@ class Reserving:
         return Taken(batch * 9 * 10**8, batch * 10**9, 0.01)
 
 
-@pytest.mark.parametrize("limit", [24 * 10**9, 16 * 10**9])
+@pytest.mark.parametrize("limit", [PUBLISHED_LIMIT, 16 * 10**9])
 def test_reserved_is_as_measured_and_the_limit_leaves_room_for_cuda(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "Probe", Reserving)
+    monkeypatch.setattr(measuring, "free_memory", lambda device: 80 * 10**9)
     gpu = torch.device("cuda")
     plan = Plan(["light"], "", [1, 4], 1, 0, limit, gpu, "fp32", DEFAULT_OPTIONS, lambda: 0.0)
     memory, largest = measuring.memory_of("light", plan, lambda what: None)
     assert plan.room == limit - CONTEXT
-    assert largest == Largest((limit - CONTEXT) // 10**9, measured=True)
+    assert largest == Largest((limit - CONTEXT) // 10**9, measured=True, free=80 * 10**9)
     nothing = dict.fromkeys(PARTS, spread([1.0]))
-    counted = Counted(dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0), 0)
+    counted = Counted(dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0), 0, 0)
     found = Measured("light", "light", 64, 16, [], nothing, counted, None, memory, largest)
     data = as_data([found], plan)[0]
     assert data["memory"]["4"] == {"allocated": 36 * 10**8, "reserved": 4 * 10**9}
     text = as_text([found], plan)
-    assert "0.54 GB are left to CUDA itself (assumed)" in text
-    assert ("RTX 3090" in text) == (limit == 24 * 10**9)  # published of that limit only
+    assert f"within {size_text(limit)}, of which" in text
+    assert "512 MiB are left to CUDA itself (assumed)" in text
+    assert ("RTX 3090" in text) == (limit == 24 * 2**30)  # published of that limit only
     assert figure([found], plan) is not None
     on_cpu = replace(plan, device=torch.device("cpu"))
     assert on_cpu.room == limit
     assert "CUDA" not in as_text([found], on_cpu)
+
+
+class Small(Reserving):
+    """Of 12 billion bytes."""
+
+    def measure(self, batch: int) -> Taken | None:
+        return super().measure(batch) if batch <= 11 else None
+
+
+@pytest.mark.parametrize("free", [12 * 10**9, PUBLISHED_LIMIT - 1, PUBLISHED_LIMIT])
+def test_a_gpu_with_less_than_the_limit_answers_at_least(
+    free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "Probe", Small)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+    limit, gpu = PUBLISHED_LIMIT, torch.device("cuda")
+    plan = Plan(["light"], "", [1, 4], 1, 0, limit, gpu, "fp32", DEFAULT_OPTIONS, lambda: 0.0)
+    memory, largest = measuring.memory_of("light", plan, lambda what: None)
+    short = free < limit
+    assert largest == Largest(11, measured=True, at_least=short, free=free)
+    nothing = dict.fromkeys(PARTS, spread([1.0]))
+    counted = Counted(dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0), 0, 0)
+    found = Measured("light", "light", 64, 16, [], nothing, counted, None, memory, largest)
+    assert as_data([found], plan)[0]["largest_batch"]["at_least"] == short
+    said = f"at least 11 pictures, as only {size_text(free)} of the GPU were free"
+    assert (said in as_text([found], plan)) == short
+    none = found._replace(largest=Largest(0, True, True, free))
+    assert "not even one picture, as only" in as_text([none], plan)
+
+
+def test_sizes_are_told_as_cards_have_them() -> None:
+    sizes = (24 << 30, 24 * 10**9, 512 << 20, 800 * 10**6)
+    assert [size_text(size) for size in sizes] == ["24 GiB", "24 GB", "512 MiB", "0.8 GB"]
+
+
+@pytest.fixture
+def tf32() -> Iterator[torch.device]:
+    """It is on, as torch has it for convolutions."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = True
+    yield torch.device("cuda")
+    convolutions.allow_tf32, products.allow_tf32 = before
+
+
+def test_float32_is_exact_once_asked_for(tf32: torch.device) -> None:
+    assert tf32_is_on(tf32)
+    assert not tf32_is_on(torch.device("cpu"))  # which has none
+    exact(tf32)
+    assert not tf32_is_on(tf32)
+
+
+def test_seconds_and_memory_are_taken_without_tf32(
+    tf32: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `bench` before it draws, and by the process that measures memory."""
+
+    def draw(*_: object) -> None:
+        assert not tf32_is_on(tf32)
+        raise InterruptedError
+
+    plan = Plan(["a"], "", [1], 1, 0, None, tf32, "fp32", DEFAULT_OPTIONS, lambda: 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "_time_all", draw)
+        with pytest.raises(InterruptedError):
+            measuring.measure(plan, lambda what: None)
+    torch.backends.cudnn.allow_tf32 = True
+    monkeypatch.setattr(probing, "EG3D", draw)  # the first that is drawn there
+    with pytest.raises(InterruptedError):
+        probing.answer(CASE._replace(device="cuda", threads=torch.get_num_threads()))
 
 
 def test_memory_of_pictures_is_not_that_of_views(teacher: EG3D) -> None:

@@ -570,6 +570,11 @@ def test_raw_pictures_are_shown_as_in_the_teachers_training(case: Path) -> None:
     lesson = task.lessons(0)
     for pictures in (lesson, task._draw(lesson, 2)):
         assert not torch.equal(pictures.image_raw, pictures.features[:, :3])
+    task = build(case, "teacher.raw_resolution=32", "loss.official_raw=false")
+    pure = task.lessons(0)
+    assert torch.equal(pure.features, lesson.features)
+    for pictures in (pure, task._draw(pure, 2)):
+        assert torch.equal(pictures.image_raw, pictures.features[:, :3])
 
 
 def test_magnitudes_are_followed_while_the_student_learns(case: Path) -> None:
@@ -794,6 +799,7 @@ def test_a_cache_spares_the_teacher(case: Path, tmp_path: Path) -> None:
     save_teacher(elsewhere / "teacher.safetensors", 1, replace(TEACHER, camera_preset="afhq"))
     others = (
         ("teacher.truncation=0.5",),
+        ("loss.official_raw=false",),
         ("train.seed=1",),
         ("train.batch_gpu=4",),
         ("data.max_images=3",),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from inversion_case import Models
 from test_training_distributed import fork_all  # of this folder
 from torchvision.models import squeezenet1_1
 
+from nerfgan_cli.cameras import angles_from_pose
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.measuring import INCEPTION
 from nerfgan_cli.checkpoints.published import Published
@@ -81,7 +83,10 @@ def test_a_sample_depends_on_seed_and_index_only(setting: Setting) -> None:
     everyone = np.arange(5)
     cameras = cameras_for(setting, everyone)
     assert torch.equal(cameras_for(setting, everyone[3:4]).label, cameras.label[3:4])
-    assert len(cameras_for(replace(setting, data=None), everyone)) == 5
+    spread = cameras_for(replace(setting, data=None), np.arange(500))
+    yaw, pitch, _ = angles_from_pose(spread.cam2world)
+    assert 0.5 < yaw.abs().max() < 0.6  # 0.3, cut off at two deviations
+    assert 0.25 < (pitch - pitch.mean()).abs().max() < 0.33
     assert torch.equal(latents(generator, 0, everyone)[4:], latent(4, generator.z_dim).float())
     others = latents(generator, 1, everyone), cameras_for(replace(setting, seed=1), everyone).label
     assert not torch.isclose(others[0], latents(generator, 0, everyone)).any()
@@ -448,6 +453,9 @@ def test_a_column_is_one_protocol() -> None:
         report(fid, "a", 17, cameras="Gaussian"),
         report("pose5:x", "a", 18, estimator_description="side=1.5"),
         report("pose5:x", "a", 19, estimator_description="side=2"),
+        report("psnr_mv_fast3", "a", 20, side=64, field={"steps": 300}),
+        report("psnr_mv_fast3", "a", 21, side=32, field={"steps": 300}),
+        report("psnr_mv_fast3", "a", 22, side=64, field={"steps": 600}),
     ]
     before = deepcopy([made.to_json() for made in reports])
     table = compare(reports, [Baseline("paper", "a", "there", {"psnr5": 11})])
@@ -470,6 +478,9 @@ def test_a_column_is_one_protocol() -> None:
         fid: ["8", "9", "15", "16"],
         f"{fid}@cameras=Gaussian": ["17"],
         f"{fid}@data=three": ["10"],
+        "psnr_mv_fast3": ["20"],
+        "psnr_mv_fast3@side=32": ["21"],
+        f"psnr_mv_fast3@described={crc32(str({'steps': 600}).encode()):08x}": ["22"],
     }
     assert [made.to_json() for made in reports] == before
     head = compare([], [Baseline("paper", "a", "there", {"psnr1k": 1, "fid50k": 2, "odd": 3})])

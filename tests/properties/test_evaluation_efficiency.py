@@ -11,7 +11,6 @@ from inversion_case import Models
 from PIL import Image
 
 from nerfgan_cli.bench import measure
-from nerfgan_cli.bench.largest import Largest
 from nerfgan_cli.bench.measure import Plan
 from nerfgan_cli.bench.probe import Case, Taken
 from nerfgan_cli.checkpoints.format import load_model
@@ -39,6 +38,15 @@ class Growing:
     def measure(self, batch: int) -> Taken:
         size = (100 + 3 * batch) * 10**6
         return Taken(size - 50 * 10**6, size, 1.0 * batch)
+
+
+class Refusing(Growing):
+    """A GPU's, which takes forty pictures."""
+
+    def __init__(self, case: Case) -> None: ...
+
+    def measure(self, batch: int) -> Taken | None:
+        return super().measure(batch) if batch <= 40 else None
 
 
 @pytest.fixture
@@ -82,32 +90,40 @@ def test_costs_are_those_of_bench(setting: Setting) -> None:
         "pictures_per_second_b1_64:cpu": 2,  # half a second a batch
         "pictures_per_second_b4_64:cpu": 8,
         "memory_b4_64:cpu": 62,
-        "largest_batch_24GB_64:cpu": (24_000 - 100) // 3,
+        "largest_batch_24GiB_64:cpu": (24 * 2**30 // 10**6 - 100) // 3,
         "parameters": sum(each.numel() for each in network.parameters()) / 1e6,
     }
     assert values["memory_b4_64:cpu"].protocol["curve"] == [[1, 53], [2, 56], [4, 62]]
-    assert "by the line" in str(values["largest_batch_24GB_64:cpu"].protocol["note"])
+    assert "by the line" in str(values["largest_batch_24GiB_64:cpu"].protocol["note"])
     assert Efficiency().obstacle(setting) is None
     assert "give a --model" in str(Efficiency().obstacle(replace(setting, origin=None)))
 
 
 @pytest.mark.parametrize(
     ("free", "total", "note"),
-    [(25e9, 80e9, None), (23.5e9, 25.4e9, "only 23.5 GB"), (11e9, 12e9, "less than 24 GB")],
+    [
+        (25 << 30, 80 << 30, None),
+        (23 << 30, 25.4e9, "or more, as only 23 GiB"),  # of 24 GiB, as it tells of itself
+        (11 << 30, 12 << 30, "less than 24 GiB"),
+    ],
 )
 def test_a_gpu_that_is_small_or_busy(
-    free: float, total: float, note: str | None, monkeypatch: pytest.MonkeyPatch
+    free: int, total: float, note: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(efficiency, "machine_name", str)
     monkeypatch.setattr(efficiency, "total_memory", lambda device: total)
+    monkeypatch.setattr(measure, "Probe", Refusing)
+    monkeypatch.setattr(measure, "free_memory", lambda device: free)
     gpu = torch.device("cuda")
     plan = Plan(
         *(["a"], "", (1, 4), 1, 0, _limit(gpu), gpu, "fp32", DEFAULT_OPTIONS, lambda: 0.0),
     )
-    drawn = {batch: Taken(batch, batch, 0.0) for batch in plan.batches}
-    largest = None if plan.limit is None else Largest(40, measured=True)
-    found = _memories(drawn, largest, plan, 512, int(free))
-    assert [value.name for value in found][1:] == ["largest_batch_24GB_512:cuda"][: bool(largest)]
+    drawn, largest = measure.memory_of("a", plan, lambda what: None)
+    found = _memories(drawn, largest, plan, 512)
+    named = [] if plan.limit is None else ["largest_batch_24GiB_512:cuda"]
+    assert [value.name for value in found][1:] == named
+    if largest is not None:
+        assert found[-1].protocol["at_least"] == largest.at_least == (note is not None)
     assert str(note) in str(found[-1].protocol.get("note"))
 
 
@@ -115,7 +131,7 @@ def report(name: str, **changes: object) -> Report:
     made = Report({"name": name, "data": "toyheads", "seed": len(name), "precision": name})
     protocol: dict[str, Any] = {"machine": "a", "curve": [[1, 53], [4, 62]], **changes}
     told = [Value("memory_b4_64:cpu", 62, None, "MB", "lower", protocol)]
-    told.append(Value("largest_batch_24GB_512:cuda", 40, None, "", "higher", {"machine": "a"}))
+    told.append(Value("largest_batch_24GiB_512:cuda", 40, None, "", "higher", {"machine": "a"}))
     made.add("efficiency", told, 0.0)
     return made
 
@@ -145,7 +161,7 @@ def test_machines_are_not_mixed_and_published_batches_stand_beside(tmp_path: Pat
         ["62", ""],
         ["", "62"],
     ]
-    largest = table.head.index("largest_batch_24GB_512:cuda ↑")
+    largest = table.head.index("largest_batch_24GiB_512:cuda ↑")
     published = {row.cells[0]: row.cells[largest] for row in table.rows[3:] if row.cells[largest]}
     assert published == {"EG3D": "14", "student": "96"}
     (path,) = write_memory({made.name: made.values for made in reports}, tmp_path)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from faces_judged import (
     ExactHeads,
+    ExactVolume,
     HeedsConditioning,
     IgnoresCamera,
     MirrorsYaw,
@@ -342,7 +343,7 @@ def quick():
 def judged(tmp_path_factory):
     cache = tmp_path_factory.mktemp("rows")
     kinds = (ExactHeads, IgnoresCamera, SwapsIdentity)
-    return {kind: numbers(kind(), cache, teacher=ExactHeads()) for kind in kinds}
+    return {kind: numbers(kind(), cache, teacher=ExactVolume()) for kind in kinds}
 
 
 def test_a_generator_that_ignores_its_camera_keeps_identity_and_loses_pose(judged):
@@ -391,9 +392,13 @@ def test_without_a_teacher_nothing_is_corrected(tmp_path, monkeypatch):
     found = numbers(ExactHeads(), tmp_path, 20)
     assert {"pose_rms16_uncorrected:toyheads", "identity16:toyheads"} < set(found)
     pose = found["pose16_uncorrected:toyheads"]
-    assert "no teacher" in pose.protocol["correction"]
+    assert "no volumetric teacher" in pose.protocol["correction"]
     assert "--teacher" in pose.protocol["note"]
     assert pose.value < radians(5) ** 2
+    flat = numbers(ExactHeads(), tmp_path, 16, teacher=ExactHeads())  # which may be wrong itself
+    assert flat["pose16_uncorrected:toyheads"].value == pose.value
+    volume = numbers(ExactHeads(), tmp_path, 16, teacher=ExactVolume())
+    assert volume["pose16:toyheads"].value < pose.value
 
 
 def test_each_of_the_three_says_how_often_no_face_was_found(tmp_path, monkeypatch):
@@ -492,6 +497,9 @@ def test_pictures_made_elsewhere_have_a_pose(tmp_path):
     value = POSE.measure(setting)[0]
     assert value.name == "pose16_uncorrected:toyheads"
     assert value.value < radians(5) ** 2
+    corrected = POSE.measure(replace(setting, teacher=ExactVolume(), number=16))[0]
+    assert corrected.name == "pose16:toyheads"
+    assert corrected.value < value.value
 
 
 def test_conditioning_on_the_view_makes_others_of_who_heeds_it(tmp_path):

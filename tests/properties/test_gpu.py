@@ -14,7 +14,6 @@ from nerfgan_cli.bench.probe import Case, Probe
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model
 from nerfgan_cli.checkpoints.zoo import STUDENT, TEACHER, find_model
-from nerfgan_cli.commands.evaluating import exact
 from nerfgan_cli.data.toyheads.dataset import ToyHeads
 from nerfgan_cli.data.toyheads.identity import heads_from_latent, latents
 from nerfgan_cli.data.toyheads.renderer import draw
@@ -25,6 +24,7 @@ from nerfgan_cli.evaluation.metric import Setting
 from nerfgan_cli.evaluation.rows import Work
 from nerfgan_cli.evaluation.samples import Drawn
 from nerfgan_cli.evaluation.table import METRICS
+from nerfgan_cli.generators.precision import exact
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.kinds import build_task
 from nerfgan_cli.training.recipe import Recipe

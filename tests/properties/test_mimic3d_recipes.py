@@ -1,13 +1,15 @@
 """Bundled recipes of Mimic3D: the published ones (mimic3d.md 8 to 11), and the ablations."""
 
 from dataclasses import replace
+from math import ceil
 
 import pytest
 
+from nerfgan_cli.errors import UsageError
 from nerfgan_cli.generators.mimic3d_config import PRESETS
 from nerfgan_cli.training.kinds import resolve
 from nerfgan_cli.training.mimic3d_recipe import Mimic3DRecipe, PatchDiscriminator
-from nerfgan_cli.training.recipe_files import load
+from nerfgan_cli.training.recipe_files import bundled, load
 
 
 def read(name: str) -> Mimic3DRecipe:
@@ -63,6 +65,33 @@ def test_published_settings(name: str) -> None:
     )
     config = recipe.patch_discriminator_config()
     assert (config.img_resolution, config.c_dim, config.channel_base) == (64, 0, 32768)
+
+
+# kimg of the published snapshots, also of those that others start from (mimic3d.md 10).
+SNAPSHOTS = {
+    **{"ffhq512-2d": 20800, "ffhq512-3d": 17000, "ffhq256-2d": 24000, "ffhq256-3d": 16200},
+    **{"afhq512-2d": 4000, "afhq512-3d": 6200, "afhq256-2d": 1600, "afhq256-3d": 10000},
+    **{"shapenet128-2d": 25000, "shapenet128-3d": 13600},
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_run_keeps_the_snapshot_that_is_published(name: str) -> None:
+    """Of those between two that are saved, the recipe says how to end with them."""
+    plan, text = read(name).train, bundled()[f"mimic3d-{name}"]
+    assert plan.keep >= ceil(plan.kimg / plan.snapshot_kimg)
+    between = SNAPSHOTS[name] < plan.kimg and SNAPSHOTS[name] % plan.snapshot_kimg > 0
+    assert (f"--set train.kimg={SNAPSHOTS[name]} ends with it" in text) == between
+    if name in FROM and (start := SNAPSHOTS[FROM[name]]) < plan.kimg:
+        assert start % plan.snapshot_kimg == 0
+        assert f"RUN/checkpoints/{start:06d}000.state" in text
+
+
+@pytest.mark.parametrize("name", ["toyheads-3d", "toyheads-3d-warm", "ffhq256-3d"])
+def test_renderings_that_the_2d_branch_could_not_enlarge(name: str) -> None:
+    largest = 128 if name.startswith("ffhq") else 64
+    with pytest.raises(UsageError, match=f"rendering of 200²: make raw_resolution {largest} or"):
+        resolve(load(f"mimic3d-{name}", ["model.generator.raw_resolution=200"]))
 
 
 def test_all_stages_of_the_bundled_mimic3d_train_one_generator() -> None:

@@ -307,6 +307,21 @@ def test_style_mixing_gives_later_layers_another_latent(tiny_recipe: Path) -> No
     assert torch.equal(seen[0], torch.cat([first[:, :3], second[:, 3:]], dim=1))
 
 
+def test_raw_pictures_are_pure_if_asked(tiny_recipe: Path) -> None:
+    """Else as the release shows them, where its super-resolution adds to them in place."""
+    views = []
+    for settings in ((), ("loss.official_raw=false",)):
+        task = build(tiny_recipe, "model.generator.raw_resolution=32", *settings)
+        draws = SliceDraws(0, "generator", 0, 0, 2, CPU)
+        latents = draws.latents(task.generator, task.data, 0.0)
+        with torch.no_grad():
+            moment = task._moment(draws, Schedule(0.5, 0.0, 32))
+            views.append(draw_fakes(task.generator, latents, moment))
+    official, pure = views
+    assert torch.equal(official.image, pure.image)
+    assert (official.image_raw - pure.image_raw).abs().max() > 0.01
+
+
 def test_draws_depend_on_their_purpose_and_place_alone() -> None:
     def draw(*key: object) -> float:
         return torch.rand([], generator=keyed("cpu", *key)).item()  # type: ignore[arg-type]

@@ -97,6 +97,26 @@ def test_a_damaged_checkpoint_to_start_from_is_told_and_the_one_before_serves(
     assert torch.equal(weight, read_state(good)[1]["module.discriminator.b4.fc.weight"])
 
 
+def test_a_run_starts_from_one_checkpoint_of_another(
+    tiny_recipe: Path, first_run: Path, tmp_path: Path
+) -> None:
+    """Not the newest; with all that the run trains, which its model alone does not have."""
+    train_run(first_run, read(tiny_recipe, "train.kimg=0.008"))
+    checkpoint = first_run / "checkpoints" / "000000004.state"
+    said: list[str] = []
+    start = read_start(str(checkpoint), said.append)
+    assert not said
+    assert start.model == checkpoint.with_suffix(".safetensors")
+    _, tensors = read_state(checkpoint)
+    for name in ("generator", "discriminator", "average", "ada"):
+        assert start.networks[name]
+        for key, tensor in start.networks[name].items():
+            assert torch.equal(tensor, tensors[f"module.{name}.{key}"])
+    assert "discriminator" not in read_start(str(start.model), said.append).networks
+    with pytest.raises(InputError, match=r"000000009\.state"):
+        read_start(str(checkpoint.with_name("000000009.state")), said.append)
+
+
 def test_the_discriminator_of_a_run_becomes_a_file(
     tiny_recipe: Path, first_run: Path, tmp_path: Path
 ) -> None:

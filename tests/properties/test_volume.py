@@ -11,8 +11,9 @@ from torch import Tensor
 from nerfgan_cli.cameras import PRESETS, Camera
 from nerfgan_cli.errors import InputError
 from nerfgan_cli.metrics.cost import cost
+from nerfgan_cli.nn import depths
 from nerfgan_cli.nn.decoder import Decoder, Softplus
-from nerfgan_cli.nn.depths import Draws
+from nerfgan_cli.nn.depths import Draws, random_draws
 from nerfgan_cli.nn.rays import Rays, auto_limits, box_limits, camera_rays, shape_lattice
 from nerfgan_cli.nn.volume import Rendered, draw_samples, ray_limits, render, sample_points
 from nerfgan_cli.nn.volume_config import VolumeConfig
@@ -60,7 +61,7 @@ def run_twin(planes: Tensor, decoder: Decoder, camera: Camera, config: VolumeCon
     """With the draws of `run`; limits as everywhere for each image on its own."""
     rays = camera_rays(camera, RAYS)
     source = draw_samples(config, RAYS**2, planes.device, torch.Generator().manual_seed(3))
-    draws = [next(source) for _ in range(len(camera))]
+    draws = [next(source).rows(slice(0, RAYS**2)) for _ in range(len(camera))]
     first, last = decoder.net[0], decoder.net[2]
     out = plain.render(
         planes.expand(len(camera), -1, -1, -1, -1),
@@ -207,6 +208,36 @@ def test_random_draws_do_not_depend_on_the_batch() -> None:
         assert torch.equal(alone.features[0], batch.features[image])
     other = run(planes, decoder, cameras(2), seed=4)
     assert not torch.allclose(other.features, batch.features, atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_random_draws_take_no_more_memory_than_a_chunk(
+    noise: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In blocks; the first is what all rays of a small picture had at once."""
+    monkeypatch.setattr(depths, "BLOCK", 50)
+    most: list[int] = []
+
+    def drawn(rays: int, chunk: int) -> list[Draws]:
+        generator = torch.Generator().manual_seed(3)
+        source = random_draws(rays, 4, 3, noise, torch.device("cpu"), generator)
+        parts = []
+        for start in range(0, rays, chunk):
+            parts.append(source.rows(slice(start, start + chunk)))
+            most.append(len(source.kept))
+        return parts
+
+    whole = [torch.cat(x) for x in zip(*drawn(130, 1000), strict=True) if x[0] is not None]
+    assert [x.shape for x in whole] == [(130, 4), (130, 3), *([(130, 7)] if noise else [])]
+    most.clear()
+    for chunk in (1, 7, 50, 60):
+        parts = drawn(130, chunk)
+        again = [torch.cat(x) for x in zip(*parts, strict=True) if x[0] is not None]
+        assert all(torch.equal(a, b) for a, b in zip(whole, again, strict=True))
+    assert max(most) < 50
+    small = torch.rand(20, 7, generator=torch.Generator().manual_seed(3))
+    (found,) = drawn(20, 1000)
+    assert torch.equal(torch.cat([found.jitter, found.u], dim=1), small)
 
 
 def test_one_subject_serves_many_cameras() -> None:

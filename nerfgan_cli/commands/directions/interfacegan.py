@@ -19,6 +19,7 @@ def command(
     values: m.Values = None,
     measure: m.Measure = None,
     region: m.Part = m.WHOLE,
+    branch: m.Branch = None,
     trait: m.Trait = None,
     num: m.Num = m.NUM,
     share: Annotated[
@@ -46,7 +47,7 @@ def command(
     file = parse_file(out, ".json")
     ground = f.open_ground(model, layers, device)
     kept = f.open_kept(keep, ground)
-    label, codes, numbers = m.measure(ground, values, measure, region, trait, num)
+    label, codes, numbers = m.measure(ground, values, measure, region, trait, num, branch)
     labels = np.unique(numbers)
     if len(labels) == 2:
         chosen = balanced(numbers == labels[1])

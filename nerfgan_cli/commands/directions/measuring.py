@@ -11,8 +11,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nerfgan_cli.checkpoints.toyheads import is_of_toyheads
+from nerfgan_cli.commands import options as o
 from nerfgan_cli.commands.directions.finding import Ground
-from nerfgan_cli.commands.options import counted
+from nerfgan_cli.commands.drawing import require
 from nerfgan_cli.commands.parsing import parse_region
 from nerfgan_cli.editing.face_measures import FACE_MEASURES, measure_faces
 from nerfgan_cli.editing.measures import (
@@ -63,6 +64,13 @@ Num = Annotated[
     int, typer.Option(min=10, max=1_000_000, metavar="N", help="Seeds, from 0, that are measured.")
 ]
 NUM = 1000
+Branch = Annotated[
+    o.BranchName | None,
+    typer.Option(
+        "--branch",
+        help="Of a Mimic3D, whose pictures a --measure is of; else the model's own.",
+    ),
+]
 Keep = Annotated[
     str | None,
     typer.Option(metavar="FILES", help="Directions that it shall not change, with commas."),
@@ -85,6 +93,7 @@ def measure(
     part: str,
     trait: str | None,
     num: int,
+    branch: o.BranchName | None,
 ) -> Measured:
     """The codes of seeds, and one number for each."""
     generator = ground.source.generator
@@ -93,6 +102,11 @@ def measure(
         raise UsageError("say what is measured: give one of --values, --measure and --trait.")
     if part != WHOLE and what is None:
         raise UsageError("--region is of a --measure: leave it out.")
+    if branch is not None:
+        if what is None:
+            raise UsageError("--branch is of a --measure: leave it out.")
+        require(ground.source, "image", branch.value)
+        generator.prefer_branch(branch.value)
     region = Region(*parse_region("--region", part))
     seeds = list(range(num))
     if table is not None:
@@ -106,7 +120,7 @@ def measure(
         name, values = what, draw_values(generator, codes, what, region)
         seen = np.isfinite(values)
         if not seen.all():
-            lost = counted(int((~seen).sum()), "picture")
+            lost = o.counted(int((~seen).sum()), "picture")
             typer.echo(f"{what} cannot be measured in {lost}, which stay out", err=True)
         codes, values = codes[torch.from_numpy(seen).to(codes.device)], values[seen]
     return Measured(name, codes.cpu(), values)

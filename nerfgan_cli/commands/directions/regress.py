@@ -17,6 +17,7 @@ def command(
     values: m.Values = None,
     measure: m.Measure = None,
     region: m.Part = m.WHOLE,
+    branch: m.Branch = None,
     trait: m.Trait = None,
     num: m.Num = m.NUM,
     keep: m.Keep = None,
@@ -33,7 +34,7 @@ def command(
     file = parse_file(out, ".json")
     ground = f.open_ground(model, layers, device)
     kept = f.open_kept(keep, ground)
-    label, codes, numbers = m.measure(ground, values, measure, region, trait, num)
+    label, codes, numbers = m.measure(ground, values, measure, region, trait, num, branch)
     found = regress(codes.double().numpy(), numbers)
     vector = keep_fixed(torch.from_numpy(found.vector), [other.vector for other in kept])
     direction = measured(
