@@ -85,10 +85,12 @@ TEACHER = "eg3d-toyheads"
 MIMIC3D = "mimic3d-toyheads"
 STUDENT = "light-toyheads"
 SLIM = "slim-toyheads"
+PAPER = "paper-toyheads"
 DISCRIMINATOR = f"{TEACHER}-discriminator"
 BUNDLED = {
     STUDENT: Bundled(f"the light student of {TEACHER}, 128²", STUDENT),
     SLIM: Bundled("its student of preset slim (StyleGAN3), to compare with, 128²", SLIM),
+    PAPER: Bundled("its student of preset paper, to compare with, 128²", PAPER),
     TEACHER: Bundled("small EG3D of the heads that nerfgan draws itself, 128²", TEACHER),
     MIMIC3D: Bundled("small Mimic3D of the same heads, both branches, 128²", MIMIC3D),
     DISCRIMINATOR: Bundled(f"the discriminator that {TEACHER} was trained with", TEACHER),

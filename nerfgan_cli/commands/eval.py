@@ -51,7 +51,7 @@ def command(
     ] = None,
     json: o.Json = False,
 ) -> None:
-    """Measures a model. With no option: all that can be had here, in about five minutes.
+    """Measures a model. With no option: all that can be had here, within five minutes.
 
     Writes eval.json with each number's protocol, a table and figures. The name of a number says
     how many pictures it is of and which network looked at them; only equal names can be compared.
