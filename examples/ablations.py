@@ -33,6 +33,10 @@ again; whole strict ones take three times as long as those of the 2D branch:
         --set teacher.cache_targets=0
     python examples/ablations.py --list examples/ablations-mimic3d.toml --out SYSTEM --kimg 4 \\
         --only chance experiment --set train.init=START
+    nerfgan eval --compare mimic3d-toyheads SYSTEM/S0-2d SYSTEM/S3-3d-pixels \\
+        --metrics pose,identity,landmarks
+    nerfgan figure --model mimic3d-toyheads --model SYSTEM/S0-2d --model SYSTEM/S3-3d-pixels \\
+        --show strip -o strips.png
 
 Tables 2 and 3 of Mimic3D are a list of trainings of a teacher, whose columns are explained in
 `judging_volumes.py`:

@@ -14,6 +14,7 @@
 Of a Mimic3D both branches are measured, and more of everyone. `image`, `raw`, `far`, `truncated`
 and `features` compare with its 2D branch, `views` follows the depth of its 3D branch.
 
+    kid         kernel distance of the features of `frechet`, unbiased
     strict      PSNR to the pictures of the 3D branch, of the subjects and cameras of `image`
     strict_features  perceptual distance to these pictures, as `features`
     sharpness   mean difference of neighbouring pixels, as a fraction of the 2D branch's. It is read
@@ -55,6 +56,7 @@ from nerfgan_cli.generators.mimic3d import BRANCH_3D
 from nerfgan_cli.losses.discriminator_distance import DiscriminatorDistance
 from nerfgan_cli.media import to_pixels
 from nerfgan_cli.metrics.fid import fid
+from nerfgan_cli.metrics.kid import kid
 from nerfgan_cli.metrics.psnr import psnr
 from nerfgan_cli.metrics.toyheads import contrast
 from nerfgan_cli.metrics.warped_psnr import see_both_sides, warped_psnr
@@ -86,6 +88,7 @@ COLUMNS = {  # titles and digits
     "ms": ("ms", 1),
 }
 STRICT_COLUMNS = {
+    "kid": ("KID", 4),
     "strict": ("3D, dB", 2),
     "strict_features": ("3D, features", 4),
     "sharpness": ("sharpness", 2),
@@ -189,7 +192,9 @@ class Judge:
             "frechet": fid(self.real, features),
             "ms": milliseconds(generator, self.usual[0], options),
         }
-        return numbers | (explained(generator, options) if self.strictly else {})
+        if not self.strictly:
+            return numbers
+        return numbers | {"kid": kid(self.real, features)} | explained(generator, options)
 
     @torch.inference_mode()
     def _look_at(self, data: ImageSet) -> tuple[np.ndarray, Camera]:

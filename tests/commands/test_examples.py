@@ -240,6 +240,7 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     assert flat["strict"] == pytest.approx(strict["image"])
     assert flat["strict"] < 60
     assert flat["features"] == strict["strict_features"] == 0
+    assert flat["kid"] != strict["kid"]
     assert flat["strict_features"] > 0.0001 < strict["features"]
     assert flat["sharpness"] == pytest.approx(1)
     (usual,), (strictly,) = judge.usual, judge.strictly
@@ -253,7 +254,7 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     with torch.no_grad():
         drawn = judge.teacher.synthesis(ws, surface.camera, DrawOptions(branch="3d"))
     assert torch.equal(surface.depth, drawn.depth)
-    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 18
+    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 19
     series.draw(tmp_path / "chart.png")
     with Image.open(tmp_path / "chart.png") as chart:
         assert chart.width > 500
