@@ -29,8 +29,8 @@ again; whole strict ones take three times as long as those of the 2D branch:
 
     python examples/adopted_student.py ADOPTED.safetensors
     nerfgan train distill-mimic3d-toyheads-start --out START \\
-        --set train.init=ADOPTED.safetensors --set train.kimg=20 --set optim.decay_kimg=20 \\
-        --set teacher.cache_targets=0
+        --set train.init=ADOPTED.safetensors --set train.kimg=6 --set optim.decay_kimg=6 \\
+        --set optim.warmup_kimg=0.5 --set teacher.cache_targets=0
     python examples/ablations.py --list examples/ablations-mimic3d.toml --out SYSTEM --kimg 4 \\
         --only chance experiment --set train.init=START
     nerfgan eval --compare mimic3d-toyheads SYSTEM/S0-2d SYSTEM/S3-3d-pixels \\

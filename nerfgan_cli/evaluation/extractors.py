@@ -156,7 +156,7 @@ EXTRACTORS = {
 
 
 def choose_extractors(setting: Setting) -> list[str]:
-    """Those asked for, by name or by a file; else those that lie ready.
+    """Those asked for, by name or by a file; else those that lie ready, or the papers'.
 
     A CPU has no time for more than one that nobody asked for.
     """
@@ -169,18 +169,12 @@ def choose_extractors(setting: Setting) -> list[str]:
         "squeezenet": networks.squeezenet,
     }
     given = [name for name, file in files.items() if file is not None]
-    if not given and _fetches_inception(setting):
-        return ["inception"]
     ready = [name for name in ("discriminator", "inception") if EXTRACTORS[name].file(setting)]
+    if not (given or ready or SERVED.isdisjoint(setting.named)):
+        return ["inception"]  # is fetched
     if setting.device.type == "cpu":
         return given or ready[:1]
     return [name for name in files if name in given or name in ready]
-
-
-def _fetches_inception(setting: Setting) -> bool:
-    """Where a distance was asked for by name and no network lies ready for it."""
-    ready = any(EXTRACTORS[name].file(setting) for name in ("discriminator", "inception"))
-    return not ready and not SERVED.isdisjoint(setting.named)
 
 
 def find_obstacle(setting: Setting) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from zlib import crc32
@@ -127,11 +128,9 @@ def _lacking(folders: Mapping[str, Path], count: int) -> list[Work]:
 def read_checked(folder: Path, name: str) -> NDArray[Any] | None:
     """An array that `write_checked` wrote; what is damaged is said, and removed."""
     for path in folder.glob(f"{name}-*.npy"):
-        try:
-            array: NDArray[Any] | None = np.load(path)
-        except Exception:  # a header with a wrong bit may raise anything
-            array = None
-        if array is not None and path.stem.rpartition("-")[2] == _checksum(array):
+        content = path.read_bytes()
+        if path.stem.rpartition("-")[2] == _checksum(content):
+            array: NDArray[Any] = np.load(BytesIO(content))
             return array
         print(f"{path} is damaged: it is made again", file=sys.stderr)
         path.unlink()
@@ -139,10 +138,11 @@ def read_checked(folder: Path, name: str) -> NDArray[Any] | None:
 
 
 def write_checked(folder: Path, name: str, array: NDArray[Any]) -> None:
-    """The file's name holds the checksum."""
-    path = folder / f"{name}-{_checksum(array)}.npy"
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        np.save(file, array)
+    """The file's name holds the checksum of all its bytes."""
+    content = BytesIO()
+    np.save(content, array)
+    with replacing(folder / f"{name}-{_checksum(content.getvalue())}.npy") as unfinished:
+        unfinished.write_bytes(content.getvalue())
 
 
 def _name(number: int, count: int) -> str:
@@ -150,6 +150,5 @@ def _name(number: int, count: int) -> str:
     return f"{number * PART:08d}+{min(PART, count - number * PART):03d}"
 
 
-def _checksum(array: NDArray[Any]) -> str:
-    kind = f"{array.dtype.str} {array.shape}".encode()
-    return f"{crc32(np.ascontiguousarray(array).data, crc32(kind)):08x}"
+def _checksum(content: bytes) -> str:
+    return f"{crc32(content):08x}"

@@ -87,7 +87,7 @@ def _measure(
         failures = {f":{name}": error for name, error in partly.failures.items()}
     except NerfganError as error:
         return {"": error}
-    except Exception as error:
+    except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or setting.world.size > 1:  # which others would wait for
             raise
         reason = f"there was not enough memory for {metric.name}: give a smaller --batch."
