@@ -9,8 +9,9 @@ networks, and `ablations-styles.toml`, of what styles the super-resolution.
 Each run is what `nerfgan train` makes of its recipe and settings, in a folder of its own; all have
 the same length, their schedules shortened alike. Students see the same targets again and again,
 which the teacher draws once. What is finished is skipped and what was stopped goes on, so that the
-same command continues, and a part of the list can be run first. After each run the table of all
-that are finished is written to ABLATIONS/ablations.md. A run that fails does not end the others.
+same command continues, and a part of the list can be run first; once the first run is finished, two
+commands with other parts can share the folder. After each run the table of all that are finished is
+written to ABLATIONS/ablations.md. A run that fails does not end the others.
 The columns are explained in `judging.py`; what follows from them is for a person to say.
 
 Point 1 (which camera w is conditioned on) needs a teacher that is conditioned at all, as the
@@ -76,6 +77,7 @@ from nerfgan_cli.training.run import open_run
 
 LIST = Path(__file__).with_suffix(".toml")
 TABLE, CHART = "ablations.md", "ablations.png"
+REFERENCES = "references"  # beside the runs
 DIVERGED: Rows = {}
 
 
@@ -97,7 +99,16 @@ class Series:
 
     def __init__(self, listed: Listed, folder: Path, judge: AnyJudge) -> None:
         self.listed, self.folder, self.judge = listed, folder, judge
-        self.references = judge.references()
+
+    def references(self) -> Rows:
+        """Measured once for a folder."""
+        reference = self.listed.base._replace(name=REFERENCES)
+        rows = self.find(reference)
+        if rows is None:
+            say("measuring what the runs are compared with")
+            rows = self.judge.references()
+            self._write(reference, rows)
+        return rows
 
     def find(self, variant: Variant) -> Rows | None:
         """What was measured of a run of this recipe; None: it is not finished."""
@@ -127,6 +138,9 @@ class Series:
         except DivergedError as error:
             say(f"{variant.name}: {error}")
             rows = DIVERGED
+        self._write(variant, rows)
+
+    def _write(self, variant: Variant, rows: Rows) -> None:
         written = {"facts": self._facts(variant), "rows": rows}
         with replacing(self.folder / f"{variant.name}.json") as unfinished:
             unfinished.write_text(json.dumps(written, indent=1), "utf-8")
@@ -153,7 +167,7 @@ class Series:
             titles = " | ".join(title for title, _ in columns.values())
             lines += [f"## {group}", "", f"| run | what is changed | {titles} |"]
             lines += [f"|---|---|{'--:|' * len(columns)}"]
-            lines += [self.row(name, "", numbers) for name, numbers in self.references.items()]
+            lines += [self.row(name, "", numbers) for name, numbers in self.references().items()]
             for variant, rows in done.items():
                 if variant.group in (base.group, group):
                     lines += self.rows(variant, rows)
@@ -177,7 +191,7 @@ class Series:
         """All that are finished, by the two numbers that the comparison is about."""
         if not self.judge.axes:
             return
-        points = dict(self.references)
+        points = dict(self.references())
         for variant, rows in self.done().items():
             points |= named(variant, rows)
         x, y = self.judge.axes

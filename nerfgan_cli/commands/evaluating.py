@@ -242,18 +242,18 @@ def choose_look(generator: Generator, name: str, order: Order) -> DrawOptions:
     raw, side = order.what is Shown.raw, order.resolution
     if order.what is Shown.depth:
         raise UsageError("depth is not judged: use --what image or raw.")
+    chosen = choose_branch(generator, name, order.branch and order.branch.value)
+    if (raw or side is not None) and (chosen.branch or generator.branch) == BRANCH_3D:
+        raise UsageError(
+            f"the 3D branch of {name} has no super-resolution, it is judged as it draws by itself, "
+            f"{generator.img_resolution}²: leave --what and --resolution out."
+        )
     if side is not None and not raw:
         raise UsageError("--resolution is that of raw pictures: give it with --what raw.")
     if side not in (None, generator.raw_resolution) and not generator.any_resolution:
         raise UsageError(
             f"{name} has no rays, its raw pictures are {generator.raw_resolution}² and nothing "
             "else: leave --resolution out, or judge a volumetric model."
-        )
-    chosen = choose_branch(generator, name, order.branch and order.branch.value)
-    if raw and (chosen.branch or generator.branch) == BRANCH_3D:
-        raise UsageError(
-            f"the 3D branch of {name} has no super-resolution, its pictures are raw already: leave "
-            "--what out."
         )
     return replace(chosen, raw_only=raw, resolution=side)
 

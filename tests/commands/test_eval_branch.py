@@ -163,9 +163,11 @@ def test_raw_pictures_have_their_own_numbers(evaluate, mimic, nerfgan, tmp_path)
         assert any(np.abs(cell.astype(int) - pixels).max() <= 1 for cell in cells[same])
 
 
-def test_the_3d_branch_is_raw_already(evaluate, mimic, tmp_path):
-    options = ("--branch", "3d", "--what", "raw", "--metrics", "fid", "-o", tmp_path / "out")
-    evaluate("--model", mimic, *options).refused(2, "raw already", "leave --what out")
+@pytest.mark.parametrize("words", [("--what", "raw"), ("--resolution", 64)])
+def test_the_3d_branch_is_raw_already(evaluate, mimic, tmp_path, words):
+    options = ("--branch", "3d", *words, "--metrics", "fid", "-o", tmp_path / "out")
+    done = evaluate("--model", mimic, *options)
+    done.refused(2, "no super-resolution", "leave --what and --resolution out")
 
 
 def test_what_has_no_raw_pictures_of_that_side(evaluate, models, tmp_path):

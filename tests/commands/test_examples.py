@@ -235,7 +235,9 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     judge = judging.Judge(recipe, torch.device("cpu"))
     listed = variants.Listed(variants.Variant("", "first", recipe), [], [])
     series = program.Series(listed, tmp_path, judge)
-    flat, strict = (series.references[f"teacher, {name}"] for name in ("2d", "3d"))
+    found = series.references()
+    assert series.references() == found  # which the folder keeps, see `asked` below
+    flat, strict = (found[f"teacher, {name}"] for name in ("2d", "3d"))
     assert flat["image"] == strict["strict"] == 100
     assert flat["strict"] == pytest.approx(strict["image"])
     assert flat["strict"] < 60
