@@ -101,7 +101,7 @@ def line_chart(
     _grid(draw, x, y)
     _text(draw, ((x.start + x.end) / 2, 8), title, "ma")
     _text(draw, ((x.start + x.end) / 2, height - 6), axes.x, "md")
-    _text(draw, (x.start - 6, top - 6), axes.y, "rd")
+    _text(draw, (max(x.start - 6 - _width(axes.y), 6), top - 6), axes.y, "ld")
     if level is not None:
         at = y.place(level[1])
         _dashes(draw, [(x.start, at), (x.end, at)], LEVEL)
@@ -181,7 +181,7 @@ def _label(
     """Beside each point, where nothing is written yet and no other point is."""
     taken = [(across - 4, down - 4, across + 4, down + 4) for across, down in places]
     for (across, down), name in zip(places, names, strict=True):
-        width = ImageFont.load_default(TEXT_SIZE).getlength(name)
+        width = _width(name)
         boxes = [
             (left, middle - 7, left + width, middle + 7)
             for middle in (down, down - 14, down + 14, down - 28, down + 28)
@@ -212,6 +212,10 @@ def _text(
     (at,) = _scaled([place])
     font = ImageFont.load_default(TEXT_SIZE * SMOOTH)
     draw.text(at, text, fill=colour, font=font, anchor=anchor)
+
+
+def _width(text: str) -> float:
+    return ImageFont.load_default(TEXT_SIZE).getlength(text)
 
 
 def _scaled(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -87,3 +87,13 @@ def test_points_stand_alone_with_their_names() -> None:
     each = [ink(chart(*(name if name == one else "" for name in names))) for one in names]
     assert min(each) > ink(bare) + 1000
     assert ink(chart(*names)) - ink(bare) == pytest.approx(sum(each) - 3 * ink(bare), rel=0.03)
+
+
+@pytest.mark.parametrize("title", ["dB", "a title that has no room beside its axis"])
+def test_what_is_written_along_an_axis_is_whole(title: str) -> None:
+    line = Line("line", [(0.0, 0.0), (1.0, 1.0)])
+    bare = line_chart("", Axes("", ""), [line])
+    across, up = (line_chart("", axes, [line]) for axes in (Axes(title, ""), Axes("", title)))
+    assert (up[:, :5] == 255).all()
+    ink = [(bare.astype(float) - picture).sum() for picture in (across, up)]
+    assert ink[1] == pytest.approx(ink[0], rel=0.02)
