@@ -14,6 +14,7 @@ many rays at once as the official program takes (`plain.py`).
 "planes" is what a new subject costs before its first view: the network of the planes with random
 weights, and the lattice that tells where something is. The difference is to all samples, of colours
 in [−1, 1]. With `--resolution` fewer rays than released are timed; their cost is the same each.
+"MB" is what drawing a view adds to the network and planes; it is told on Linux only.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from measuring import add_clock, clock_of
 from plain import make_plain
 from torch import Tensor
 
+from nerfgan_cli.bench.memory import MB, Memory
 from nerfgan_cli.bench.turns import take_turns
 from nerfgan_cli.cameras import PRESETS as CAMERAS
 from nerfgan_cli.checkpoints.format import load_model
@@ -101,14 +103,14 @@ def compare(generator: Mimic3D, subject: Subject, arguments: argparse.Namespace)
     clock = clock_of(arguments)
     seconds = take_turns(ways, arguments.repeats, clock)
     exact = ways["all samples"]()
-    print("| way | s per view | seen samples are faster | largest difference | PSNR |")
-    print("|---|--:|--:|--:|--:|")
-    first = median(seconds["seen samples"])
+    print("| way | s per view | seen samples are faster | largest difference | PSNR | MB |")
+    print("|---|--:|--:|--:|--:|--:|")
+    first, memory = median(seconds["seen samples"]), Memory(exact.device)
     for name, way in ways.items():
         own, error = median(seconds[name]), way() - exact
         psnr = 10 * torch.log10(4 / error.square().mean())
-        largest = error.abs().max()
-        print(f"| {name} | {own:.2f} | {own / first:.1f}× | {largest:.4f} | {psnr:.0f} dB |")
+        cells = f"{own / first:.1f}×", f"{error.abs().max():.4f}", f"{psnr:.0f} dB"
+        print(f"| {name} | {own:.2f} | {' | '.join(cells)} | {memory.added(way) / MB:.0f} |")
     start = clock()
     generator.prepare(torch.zeros(1, generator.num_ws, generator.w_dim), seen)
     print(f"planes: {clock() - start:.2f} s\n", flush=True)

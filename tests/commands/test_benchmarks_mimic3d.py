@@ -29,6 +29,7 @@ def test_all_ways_draw_the_same(program, capsys, monkeypatch: pytest.MonkeyPatch
     assert rows[0][2] == "1.0×"
     assert all(float(row[1]) > 0 and float(row[3]) < 0.004 for row in rows)
     assert float(rows[1][3]) == 0
+    assert all(0 <= float(row[5]) < 500 for row in rows)
     assert type(generator) is Mimic3D
 
 
