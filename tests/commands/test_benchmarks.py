@@ -1,14 +1,17 @@
 """What the benchmarks measure is what they say; not how fast it is."""
 
 import json
+import sys
 from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from cli import ROOT  # of this folder
-from distill_case import write_case
+from distill_case import MIMIC3D, save_teacher, write_case
+from PIL import Image
 
 from nerfgan_cli.cameras import PRESETS
 from nerfgan_cli.checkpoints.format import load_model, save_model
@@ -81,6 +84,28 @@ def test_networks_are_compared_with_the_teacher(
     different = [line for line in printed if line.endswith("% from float32")]
     assert [line.partition(",")[0] for line in different] == [row[1] for row in rows]
     assert all(0 < float(line.split()[-4]) < 5 for line in different)
+
+
+def test_students_are_compared_with_the_branch_that_is_asked_for(
+    benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """A teacher that stands for its student draws its 2D branch."""
+    program, model = benchmark("student"), tmp_path / "mimic.safetensors"
+    save_teacher(model, 1, MIMIC3D)
+    found = {}
+    for branch in ("2d", "3d"):
+        sheet = tmp_path / f"{branch}.png"
+        words = ["--teacher", model, "--branch", branch, "--pairs", 3, "--subjects", 2, "-o", sheet]
+        monkeypatch.setattr(sys, "argv", [*map(str, ["x", "--model", model, *words])])
+        program.main()
+        cells = capsys.readouterr().out.splitlines()[-1].split("|")[2:-1]
+        found[branch] = [float(cell.split()[0]) for cell in cells]
+        pixels = np.asarray(Image.open(sheet))
+        above, below = pixels[: len(pixels) // 12], pixels[len(pixels) // 12 :][: len(pixels) // 12]
+        assert (above == below).all() == (branch == "2d")
+    assert found["2d"][:3] == [100, 100, 100]
+    assert all(5 < value < 60 for value in found["3d"][:3])
+    assert found["2d"][4] == 1 != found["3d"][4]
 
 
 def test_a_step_is_the_sum_of_its_parts(benchmark, case: Path, tmp_path: Path) -> None:
