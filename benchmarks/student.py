@@ -38,7 +38,7 @@ def likeness(
     students: dict[str, Generator],
     pairs: int,
     spread: Spread,
-    options: DrawOptions,
+    options: DrawOptions = DEFAULT_OPTIONS,  # of the teacher
 ) -> dict[str, np.ndarray]:  # [pairs, 2], dB of picture and raw picture
     draws = torch.Generator().manual_seed(FIRST)
     draw_cameras = spread_cameras(PRESETS[teacher.camera_preset], spread)
@@ -58,7 +58,9 @@ def likeness(
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def write_sheet(generators: list[Generator], path: Path, options: DrawOptions) -> None:
+def write_sheet(
+    generators: list[Generator], path: Path, options: DrawOptions = DEFAULT_OPTIONS
+) -> None:
     """Each subject's row by the teacher above that of each student."""
     teacher = generators[0]
     z = torch.cat([latent(FIRST + k, teacher.z_dim) for k in range(SHEET)]).float()

@@ -84,10 +84,12 @@ class Bundled:
 TEACHER = "eg3d-toyheads"
 MIMIC3D = "mimic3d-toyheads"
 STUDENT = "light-toyheads"
+STRICT = f"light-{MIMIC3D}"
 SLIM = "slim-toyheads"
 PAPER = "paper-toyheads"
 DISCRIMINATOR = f"{TEACHER}-discriminator"
 BUNDLED = {
+    STRICT: Bundled(f"the light student of {MIMIC3D}, of its 3D branch, 128²", STRICT),
     STUDENT: Bundled(f"the light student of {TEACHER}, 128²", STUDENT),
     SLIM: Bundled("its student of preset slim (StyleGAN3), to compare with, 128²", SLIM),
     PAPER: Bundled("its student of preset paper, to compare with, 128²", PAPER),
@@ -96,7 +98,7 @@ BUNDLED = {
     DISCRIMINATOR: Bundled(f"the discriminator that {TEACHER} was trained with", TEACHER),
 }
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
-DEFAULT = STUDENT
+DEFAULT = STRICT
 # In the folder of an inversion.
 TUNED, UNFINISHED, RESULT = "model.safetensors", "unfinished.state", "result.json"
 
@@ -133,7 +135,7 @@ def is_name(model: str) -> bool:
 def find_model(model: str | None) -> Path:
     """The file that is meant: by name, a file, the newest one of a run, or that of an inversion.
 
-    Without a word it is the bundled student.
+    Without a word it is the `DEFAULT` one.
     """
     model = DEFAULT if model is None else model
     path = Path(model).expanduser()

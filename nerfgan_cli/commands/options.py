@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nerfgan_cli.checkpoints.zoo import DEFAULT
+
 
 class DeviceName(str, Enum):
     """Where to compute; `auto` takes CUDA, then Apple's MPS, then the CPU."""
@@ -55,8 +57,7 @@ class Noise(str, Enum):
 
 MODEL_HELP = (
     "A model: its name, a file, a run folder or an inversion's (as ./NAME if a model has that name "
-    "too). "
-    "Without one, the bundled student."
+    f"too). Without one, {DEFAULT}."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and only that.")]

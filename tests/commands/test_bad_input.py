@@ -30,7 +30,7 @@ def _nothing_is_left(tmp_path, monkeypatch):
 @pytest.mark.parametrize("verb", DRAW)
 def test_broken_installation(nerfgan, verb, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "BUNDLED_FOLDER", tmp_path)
-    nerfgan(verb).refused(4, "bundled model light-toyheads is missing", "install nerfgan again")
+    nerfgan(verb).refused(4, f"bundled model {zoo.DEFAULT} is missing", "install nerfgan again")
 
 
 @pytest.mark.parametrize("verb", DRAW)

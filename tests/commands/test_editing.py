@@ -494,4 +494,4 @@ def test_the_bundled_teacher_has_a_head(nerfgan, tmp_path):
     assert 0.5 < width < 0.7
     assert 0.55 < height < 0.75
     assert 0.3 < depth < 0.5
-    nerfgan("mesh", "-o", out).refused(2, "no surface", "--model eg3d-toyheads")
+    nerfgan("mesh", "-o", out).refused(2, "no surface", "--model mimic3d-toyheads")
