@@ -31,7 +31,14 @@ from nerfgan_cli.evaluation.metric import (
     teacher_facts,
 )
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
-from nerfgan_cli.evaluation.samples import SEEDS_APART, Indices, available, gather, own_share
+from nerfgan_cli.evaluation.samples import (
+    SEEDS_APART,
+    Indices,
+    available,
+    beside_teacher,
+    gather,
+    own_share,
+)
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions, Generator
 from nerfgan_cli.generators.drawing import Person, Sitter
 from nerfgan_cli.media import Picture
@@ -141,7 +148,7 @@ class WarpedPsnr:
         generator, teacher = setting.generator, _teacher(setting)
         assert generator is not None
         assert teacher is not None
-        count = min(available(setting, QUICK_PAIRS), PAIRS)
+        count = min(beside_teacher(setting, QUICK_PAIRS), PAIRS)
         both = _pairs(setting, generator, teacher, count)
         values = both[np.isfinite(both).all(axis=1)]
         if not len(values):

@@ -19,7 +19,7 @@ from nerfgan_cli.errors import InputError
 from nerfgan_cli.evaluation.faces import CURVES, find_face_obstacle, open_reader
 from nerfgan_cli.evaluation.looks import IDENTITY, Array, FaceReader, standard_error
 from nerfgan_cli.evaluation.metric import HIGHER, Setting, Value
-from nerfgan_cli.evaluation.samples import available, drawn_with, short
+from nerfgan_cli.evaluation.samples import beside_teacher, drawn_with, short
 from nerfgan_cli.evaluation.sittings import (
     Sitting,
     conditioning,
@@ -64,7 +64,7 @@ class IdentityCurves:
 
     def measure(self, setting: Setting) -> list[Value]:
         reader = open_reader(setting, IDENTITY).only(IDENTITY)
-        heads = min(available(setting, QUICK), HEADS)
+        heads = min(beside_teacher(setting, QUICK), HEADS)
         faded = cosines_to_front(setting, reader, heads)
         theirs = None
         if setting.teacher is not None:

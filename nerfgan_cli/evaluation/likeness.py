@@ -28,8 +28,8 @@ from nerfgan_cli.evaluation.metric import (
 from nerfgan_cli.evaluation.rows import Rows, Work, fill, folder_of
 from nerfgan_cli.evaluation.samples import (
     Indices,
-    available,
     batches,
+    beside_teacher,
     cameras_for,
     cameras_name,
     drawn_with,
@@ -72,7 +72,7 @@ class Likeness:
         return find_judge_obstacle(setting, self.name) if self.name in JUDGES else None
 
     def measure(self, setting: Setting) -> list[Value]:
-        count = min(available(setting, QUICK), MOST)
+        count = min(beside_teacher(setting, QUICK), MOST)
         judges = self._judges(setting)
         columns = compare_pairs(setting, count, judges)
         assert setting.teacher is not None

@@ -24,6 +24,7 @@ from nerfgan_cli.generators.contract import (
     Rendering,
 )
 from nerfgan_cli.generators.drawing import choose_batch, latent
+from nerfgan_cli.generators.mimic3d import BRANCH_3D
 from nerfgan_cli.media import to_bytes
 from nerfgan_cli.training.distributed import World
 from nerfgan_cli.training.randomness import key, keyed
@@ -155,6 +156,12 @@ def available(setting: Setting, wanted: int) -> int:
     """How many samples a metric gets that would like `wanted` for a bare evaluation."""
     count = wanted if setting.number is None else setting.number
     return count if setting.images is None else min(count, len(setting.images))
+
+
+def beside_teacher(setting: Setting, wanted: int) -> int:
+    """The same of a metric for which the teacher draws too: half where that takes long."""
+    slow = setting.teacher is not None and setting.teacher.branch == BRANCH_3D
+    return available(setting, wanted // 2 if slow else wanted)
 
 
 def drawn_with(conditioning: str) -> dict[str, object]:

@@ -28,7 +28,7 @@ from nerfgan_cli.evaluation.looks import (
 )
 from nerfgan_cli.evaluation.metric import HIGHER, LOWER, Metric, Setting, Value
 from nerfgan_cli.evaluation.pose import measure_pose
-from nerfgan_cli.evaluation.samples import available, cameras_name, drawn_with, short
+from nerfgan_cli.evaluation.samples import beside_teacher, cameras_name, drawn_with, short
 from nerfgan_cli.evaluation.sittings import (
     conditioning,
     look_at_heads,
@@ -64,7 +64,7 @@ class Turning:
         return find_face_obstacle(setting, self.name)
 
     def measure(self, setting: Setting) -> list[Value]:
-        count = min(available(setting, QUICK), MOST)
+        count = min(beside_teacher(setting, QUICK), MOST)
         return self.values(setting, open_reader(setting, self.name), count)
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from math import radians
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from nerfgan_cli.checkpoints.provenance import Provenance
 from nerfgan_cli.commands.counterparts import open_model, open_teacher
 from nerfgan_cli.evaluation import consistency
 from nerfgan_cli.evaluation.figures import TRUNCATION, YAWS
+from nerfgan_cli.evaluation.samples import beside_teacher
 from nerfgan_cli.generators.contract import DEFAULT_OPTIONS, DrawOptions
 from nerfgan_cli.generators.drawing import Person, prepare_subject
 from nerfgan_cli.generators.mimic3d import Mimic3D
@@ -119,6 +121,17 @@ def test_a_student_is_judged_beside_the_branch_that_it_learnt_from(
     assert found["hybrid"] == found["2d"]
     both = nerfgan("eval", "--compare", tmp_path / "2d", tmp_path / "3d", "-o", tmp_path / "both")
     assert "psnr2@teacher_branch=3d" in both.out
+
+
+def test_fewer_are_compared_with_a_teacher_that_draws_slowly():
+    """Unless somebody says how many."""
+
+    def count(branch, number):
+        teacher = SimpleNamespace(branch=branch)
+        return beside_teacher(SimpleNamespace(teacher=teacher, number=number, images=None), 200)
+
+    assert [count(branch, None) for branch in (None, "2d", "3d")] == [200, 200, 100]
+    assert count("3d", 150) == 150
 
 
 def test_raw_pictures_have_their_own_numbers(evaluate, mimic, nerfgan, tmp_path):
