@@ -14,6 +14,7 @@
 Of a Mimic3D both branches are measured, and more of everyone. `image`, `raw`, `far`, `truncated`
 and `features` compare with its 2D branch, `views` follows the depth of its 3D branch.
 
+    coarse      as `views`, along the depth of the 2D branch
     kid         kernel distance of the features of `frechet`, unbiased
     strict      PSNR to the pictures of the 3D branch, of the subjects and cameras of `image`
     strict_features  perceptual distance to these pictures, as `features`
@@ -88,6 +89,7 @@ COLUMNS = {  # titles and digits
     "ms": ("ms", 1),
 }
 STRICT_COLUMNS = {
+    "coarse": ("views, 2D depth, dB", 2),
     "kid": ("KID", 4),
     "strict": ("3D, dB", 2),
     "strict_features": ("3D, features", 4),
@@ -140,6 +142,7 @@ class Judge:
         self.truncated = portray(self.teacher, few, front.expand(len(few)), TRUNCATION)
         depth = self.strict or DEFAULT_OPTIONS
         self.both_sides = list(see_both_sides(self.teacher, range(FEW), options=depth))
+        self.coarse = list(see_both_sides(self.teacher, range(FEW))) if self.strict else []
 
     def references(self) -> Rows:
         """What is measured of the teacher, or of each of its branches."""
@@ -194,6 +197,7 @@ class Judge:
         }
         if not self.strictly:
             return numbers
+        numbers["coarse"] = warped_psnr(generator, self.coarse, options=options)
         return numbers | {"kid": kid(self.real, features)} | explained(generator, options)
 
     @torch.inference_mode()

@@ -243,6 +243,10 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     assert flat["strict"] < 60
     assert flat["features"] == strict["strict_features"] == 0
     assert flat["kid"] != strict["kid"]
+    assert flat["coarse"] != flat["views"]
+    sides = list(judging.see_both_sides(judge.teacher, range(2), options=judge.branches["2d"]))
+    expected = judging.warped_psnr(judge.teacher, sides, options=judge.strict)
+    assert strict["coarse"] == pytest.approx(expected, abs=0.01)
     assert flat["strict_features"] > 0.0001 < strict["features"]
     assert flat["sharpness"] == pytest.approx(1)
     (usual,), (strictly,) = judge.usual, judge.strictly
@@ -256,7 +260,7 @@ def test_both_branches_are_judged(example, tmp_path, monkeypatch):
     with torch.no_grad():
         drawn = judge.teacher.synthesis(ws, surface.camera, DrawOptions(branch="3d"))
     assert torch.equal(surface.depth, drawn.depth)
-    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 19
+    assert series.row("3d", "", strict).count("|") == series.row("2d", "", flat).count("|") == 20
     series.draw(tmp_path / "chart.png")
     with Image.open(tmp_path / "chart.png") as chart:
         assert chart.width > 500
