@@ -28,7 +28,7 @@ from measuring import add_clock, clock_of
 from plain import make_plain
 from torch import Tensor
 
-from nerfgan_cli.bench.memory import MB, Memory
+from nerfgan_cli.bench.memory import MB, Memory, is_told
 from nerfgan_cli.bench.turns import take_turns
 from nerfgan_cli.cameras import PRESETS as CAMERAS
 from nerfgan_cli.checkpoints.format import load_model
@@ -105,12 +105,14 @@ def compare(generator: Mimic3D, subject: Subject, arguments: argparse.Namespace)
     exact = ways["all samples"]()
     print("| way | s per view | seen samples are faster | largest difference | PSNR | MB |")
     print("|---|--:|--:|--:|--:|--:|")
-    first, memory = median(seconds["seen samples"]), Memory(exact.device)
+    first = median(seconds["seen samples"])
+    memory = Memory(exact.device) if is_told(exact.device) else None
     for name, way in ways.items():
         own, error = median(seconds[name]), way() - exact
         psnr = 10 * torch.log10(4 / error.square().mean())
         cells = f"{own / first:.1f}×", f"{error.abs().max():.4f}", f"{psnr:.0f} dB"
-        print(f"| {name} | {own:.2f} | {' | '.join(cells)} | {memory.added(way) / MB:.0f} |")
+        taken = f"{memory.added(way) / MB:.0f}" if memory else "–"
+        print(f"| {name} | {own:.2f} | {' | '.join(cells)} | {taken} |")
     start = clock()
     generator.prepare(torch.zeros(1, generator.num_ws, generator.w_dim), seen)
     print(f"planes: {clock() - start:.2f} s\n", flush=True)

@@ -398,7 +398,11 @@ def test_without_a_teacher_nothing_is_corrected(tmp_path, monkeypatch):
     flat = numbers(ExactHeads(), tmp_path, 16, teacher=ExactHeads())  # which may be wrong itself
     assert flat["pose16_uncorrected:toyheads"].value == pose.value
     volume = numbers(ExactHeads(), tmp_path, 16, teacher=ExactVolume())
-    assert volume["pose16:toyheads"].value != pose.value
+    corrected = volume[
+        "pose16:toyheads"
+    ].value  # of so few, a little is chance
+    assert corrected == pytest.approx(pose.value, rel=0.1)
+    assert corrected != pose.value
 
 
 def test_each_of_the_three_says_how_often_no_face_was_found(tmp_path, monkeypatch):
@@ -499,7 +503,7 @@ def test_pictures_made_elsewhere_have_a_pose(tmp_path):
     assert value.value < radians(5) ** 2
     corrected = POSE.measure(replace(setting, teacher=ExactVolume(), number=16))[0]
     assert corrected.name == "pose16:toyheads"
-    assert corrected.value != value.value
+    assert corrected.value < value.value
 
 
 def test_conditioning_on_the_view_makes_others_of_who_heeds_it(tmp_path):
