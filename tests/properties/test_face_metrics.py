@@ -398,9 +398,7 @@ def test_without_a_teacher_nothing_is_corrected(tmp_path, monkeypatch):
     flat = numbers(ExactHeads(), tmp_path, 16, teacher=ExactHeads())  # which may be wrong itself
     assert flat["pose16_uncorrected:toyheads"].value == pose.value
     volume = numbers(ExactHeads(), tmp_path, 16, teacher=ExactVolume())
-    corrected = volume[
-        "pose16:toyheads"
-    ].value  # of so few, a little is chance
+    corrected = volume["pose16:toyheads"].value  # of so few, a little is chance
     assert corrected == pytest.approx(pose.value, rel=0.1)
     assert corrected != pose.value
 
